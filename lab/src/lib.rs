@@ -1,0 +1,35 @@
+//! Private servers and real processes, for the README's commands, the tests and the bench: the one place that knows
+//! how to start a RabbitMQ, a Postgres and our own binaries, and how to leave nothing of them behind.
+//! It runs binaries and knows none of our crates.
+
+mod binary;
+mod broker;
+mod database;
+mod folder;
+mod http;
+mod install;
+mod lab;
+mod ports;
+mod process;
+mod programs;
+mod servers;
+mod settings;
+mod spawn;
+mod system;
+mod url;
+pub mod wait;
+
+pub use binary::{Binary, workspace};
+pub use broker::{Broker, Vhost};
+pub use database::{Database, DatabaseServer};
+pub use folder::{Folder, Guarded};
+pub use lab::Lab;
+pub use ports::free_port;
+pub use process::Process;
+pub use servers::Servers;
+pub use settings::{Given, cargo};
+pub use spawn::{Signal, bound_to_us, spawn};
+pub use system::{Member, System, SystemSettings};
+
+/// Where words about the progress of long work go.
+pub type Report<'a> = &'a (dyn Fn(&str) + Sync);

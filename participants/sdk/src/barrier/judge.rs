@@ -1,0 +1,165 @@
+//! What to do with a command, given what the barrier remembers. Pure: adapters and simulation share it.
+//!
+//! After the sub-transaction barrier of DTM (<https://en.dtm.pub/practice/barrier.html>), which names the three
+//! troubles: a duplicate, a compensation whose action never came, and an action that comes after its compensation.
+//! Beyond it, the barrier keeps the reply, so that a repeat is answered like the first; tells commands of one identity
+//! apart by their bodies; and does not believe a participant that lost its memory.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use saga_protocol::{BodyHash, Knowledge, Timestamp};
+
+/// Rows of sagas that began less than this ago are all there: no purge may remove them. Far above the time that a
+/// command can take to come back, which is its deadline of a day, or an operator's weekend.
+pub const HORIZON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What a row says of its command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It took effect.
+    Completed,
+    /// It was refused for good; actions only.
+    Rejected,
+    /// It was compensated before it arrived and must never take effect; actions only.
+    Tombstone,
+}
+
+/// A row of the barrier that another transaction has committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What became of the command.
+    pub state: State,
+    /// Of the command's body; a tombstone has that of the compensation that left it.
+    pub body: BodyHash,
+    /// The body of the reply; a tombstone has that of the compensation that left it.
+    pub reply: Bytes,
+}
+
+/// The rows of a step. A query and a compensation need both, an action only its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The row of its action.
+    pub action: Option<Record>,
+    /// The row of its compensation.
+    pub compensation: Option<Record>,
+}
+
+/// What of a command the verdict depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Do it.
+    Action {
+        /// The hash of its body.
+        body: BodyHash,
+    },
+    /// Undo it.
+    Compensation {
+        /// The hash of its body.
+        body: BodyHash,
+        /// What the orchestrator knows of the action.
+        action: Knowledge,
+    },
+    /// What became of the action?
+    Query,
+}
+
+/// The times a verdict depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// Now, by the clock of the barrier's database.
+    pub now: Timestamp,
+    /// No work starts later than this.
+    pub deadline: Timestamp,
+    /// When the saga began.
+    pub started: Timestamp,
+}
+
+/// What to do with a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Run the handler.
+    Work,
+    /// Answer this again. Nothing is written.
+    Repeat(Bytes),
+    /// Answer "completed, nothing to undo" and leave a tombstone, so that the action never takes effect.
+    LeaveTombstone,
+    /// Answer "completed, nothing to undo". Nothing is written.
+    NothingToUndo,
+    /// Answer `rejected`, code `compensated_already`. Nothing is written.
+    CompensatedAlready,
+    /// Answer `unknown`: there is no trace of the action. Nothing is written.
+    NoTrace,
+    /// Answer `failed` with this reason. Nothing is written.
+    Refuse(Refused),
+}
+
+/// Why a command is not served at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A command of this identity came before with another body.
+    BodyMismatch,
+    /// There may be an effect that the barrier does not know: its memory was lost, or purged.
+    EffectMissing,
+    /// The command's deadline has passed.
+    Expired,
+}
+
+/// Decides. Total: every combination of rows and question has an answer.
+#[must_use]
+pub fn judge(found: &Found, question: Question, at: At) -> Verdict {
+    match question {
+        Question::Action { body } => forward(found.action.as_ref(), body, at),
+        Question::Compensation { body, action } => backward(found, body, action, at),
+        Question::Query => query(found.action.as_ref()),
+    }
+}
+
+fn forward(action: Option<&Record>, body: BodyHash, at: At) -> Verdict {
+    let Some(record) = action else {
+        return in_time(Verdict::Work, at);
+    };
+    match record.state {
+        State::Tombstone => Verdict::CompensatedAlready,
+        State::Completed | State::Rejected => repeat(record, body),
+    }
+}
+
+fn backward(found: &Found, body: BodyHash, knowledge: Knowledge, at: At) -> Verdict {
+    if let Some(done) = &found.compensation {
+        return repeat(done, body);
+    }
+    let Some(action) = &found.action else {
+        let remembered = at.now.since(at.started) < HORIZON;
+        return match knowledge {
+            Knowledge::Unknown if remembered => in_time(Verdict::LeaveTombstone, at),
+            Knowledge::Unknown | Knowledge::Completed => Verdict::Refuse(Refused::EffectMissing),
+        };
+    };
+    match action.state {
+        State::Completed => in_time(Verdict::Work, at),
+        State::Rejected => Verdict::NothingToUndo,
+        State::Tombstone => repeat(action, body),
+    }
+}
+
+fn query(action: Option<&Record>) -> Verdict {
+    match action {
+        None => Verdict::NoTrace,
+        Some(Record { state: State::Tombstone, .. }) => Verdict::CompensatedAlready,
+        Some(record) => Verdict::Repeat(record.reply.clone()),
+    }
+}
+
+fn repeat(record: &Record, body: BodyHash) -> Verdict {
+    if record.body == body {
+        Verdict::Repeat(record.reply.clone())
+    } else {
+        Verdict::Refuse(Refused::BodyMismatch)
+    }
+}
+
+/// What writes something new is refused after the deadline; what only answers is not.
+fn in_time(verdict: Verdict, at: At) -> Verdict {
+    if at.now > at.deadline { Verdict::Refuse(Refused::Expired) } else { verdict }
+}

@@ -1,0 +1,46 @@
+//! What a participant is told from outside.
+
+use clap::{Parser, ValueEnum};
+
+/// Commands served at once. Each holds a connection of the database; more of them wait for the same disk.
+pub(crate) const CONCURRENCY: u32 = 16;
+/// As many connections as one participant may take of a Postgres that serves others too.
+const CONCURRENCY_MAX: i64 = 256;
+
+/// A participant of a saga.
+#[derive(Clone, Debug, Parser)]
+#[command(version)]
+pub struct Settings {
+    /// The broker: `amqp://user:password@host:port/vhost`.
+    #[arg(long, env, hide_env_values = true)]
+    pub amqp_url: String,
+    /// The participant's own database: `postgres://user:password@host:port/database`.
+    #[arg(long, env, hide_env_values = true)]
+    pub database_url: String,
+    /// Commands served at once; each takes a connection of the database.
+    #[arg(long, env, default_value_t = CONCURRENCY,
+        value_parser = clap::value_parser!(u32).range(1..=CONCURRENCY_MAX))]
+    pub concurrency: u32,
+    /// How to log, to the standard error. `RUST_LOG` says what.
+    #[arg(long, env, value_enum, default_value_t = LogFormat::Auto)]
+    pub log_format: LogFormat,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines, one object a line.
+    Json,
+}
+
+impl Settings {
+    /// From the command line and the environment. Wrong usage ends the process with a message.
+    #[must_use]
+    pub fn from_arguments() -> Self {
+        Self::parse()
+    }
+}

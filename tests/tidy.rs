@@ -1,0 +1,1 @@
+//! Style and structure that tools can check.
