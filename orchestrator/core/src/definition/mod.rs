@@ -1,0 +1,33 @@
+//! Definitions: from a file to a checked value. In reading order: what a definition is (`model`);
+//! how a file becomes one (`parse`, `step`, `graph`) on the way through its tree (`tree`, `read`),
+//! and what is found wrong (`diagnostic`); then the parts that are evaluated while a saga runs:
+//! schemas, expressions and templates, what they can read (`scope`), retries; and the form in which
+//! a definition is stored (`canonical`).
+
+mod ast;
+mod canonical;
+mod diagnostic;
+mod duration;
+mod expression;
+mod graph;
+mod model;
+mod nearest;
+mod parse;
+mod payload;
+mod read;
+mod retry;
+mod schema;
+mod scope;
+mod step;
+mod template;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use diagnostic::Diagnostic;
+pub use expression::{Expression, ExpressionError};
+pub use model::{AtRisk, Compensation, Definition, Expose, Kind, Step};
+pub use retry::Retry;
+pub use schema::{Schema, Violation};
+pub use scope::{ActionScope, Scope};
+pub use template::Template;
