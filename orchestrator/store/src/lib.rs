@@ -1,7 +1,8 @@
-//! The store: remembers sagas. This file is the table of contents; `port` is what the rest of the product sees.
+//! The store: remembers sagas. This file is the table of contents; `port` is what the rest of the
+//! product sees.
 
 mod port;
 mod postgres;
 
 pub use port::*;
-//pub use postgres::{MigrationState, Postgres, migrate};
+pub use postgres::{Options, Postgres, Unready};

@@ -1,28 +1,33 @@
-//! What a store is to the rest of the product. It keeps rows and knows nothing of what a saga decides: states and
-//! journal entries are JSON that it passes through byte for byte.
+//! What a store is to the rest of the product. It keeps rows and knows nothing of what a saga
+//! decides: states and journal entries are JSON that it passes through byte for byte.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use saga_protocol::{Json, SagaId, Timestamp};
 
-/// Remembers sagas. Cheap to share; all methods may be called from any task at once and may be repeated.
+/// Remembers sagas. Cheap to share; all methods may be called from any task at once and may be
+/// repeated.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Starts sagas: one transaction, set-based, inserted in key order. Each [`Start`] gets its [`Started`], in order.
+    /// Starts sagas: one transaction, set-based, inserted in key order. Each [`Start`] gets its
+    /// [`Started`], in order.
     ///
-    /// Exists only where `Ok` was returned; after [`Error::Unknown`] the same start may be repeated: the same id
-    /// answers `Created` again.
+    /// Exists only where `Ok` was returned; after [`Error::Unknown`] the same start may be
+    /// repeated: the same id answers `Created` again.
     async fn start(&self, starts: Vec<Start>) -> Result<Vec<Started>, Error>;
 
-    /// The one way a saga changes: claims sagas, lets `decide` say what becomes of them, writes it, in one
-    /// transaction. Row locks first, then the version as a fence. Where the outcome of the commit is not known this
-    /// is [`Error::Unknown`], and deciding again from what is then stored is right.
+    /// The one way a saga changes: claims sagas, lets `decide` say what becomes of them, writes it,
+    /// in one transaction. Row locks first, then the version as a fence. Where the outcome of the
+    /// commit is not known this is [`Error::Unknown`], and deciding again from what is then stored
+    /// is right.
     async fn transact(&self, claim: Claim, decide: Decide<'_>) -> Result<(), Error>;
 
-    /// Moves `wake_at` of sagas that are still at this version to a later time, in bulk, without a new version.
+    /// Moves `wake_at` of sagas that are still at this version to a later time, in bulk, without a
+    /// new version.
     async fn postpone(&self, wakes: &[Postpone]) -> Result<(), Error>;
 
-    /// Moves a saga that could not be looked at away by [`Sideline::until`], or sets it `stuck`, by plain SQL.
+    /// Moves a saga that could not be looked at away by [`Sideline::until`], or sets it `stuck`, by
+    /// plain SQL.
     async fn sideline(&self, sideline: &Sideline) -> Result<(), Error>;
 
     /// The sagas with these ids that exist, in the order of their ids.
@@ -34,7 +39,8 @@ pub trait Store: Send + Sync + 'static {
     /// One page of sagas, newest first.
     async fn list(&self, filter: &Filter, page: &Page<SagaId>) -> Result<Vec<Row>, Error>;
 
-    /// Sagas that run or compensate, in the order of their ids, after `after`: for rebuilding what a broker lost.
+    /// Sagas that run or compensate, in the order of their ids, after `after`: for rebuilding what
+    /// a broker lost.
     async fn active(&self, after: Option<SagaId>, limit: u32) -> Result<Vec<Row>, Error>;
 
     /// One page of a saga's journal in the order of versions, after the version in `page`.
@@ -49,14 +55,16 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps what cannot be processed.
     async fn park(&self, letters: &[DeadLetter]) -> Result<(), Error>;
 
-    /// Makes the journal's partitions for the days ahead. Idempotent; many processes may call it at once.
+    /// Makes the journal's partitions for the days ahead. Idempotent; many processes may call it at
+    /// once.
     async fn maintain(&self) -> Result<(), Error>;
 
     /// The store's clock, and proof that it can be written to.
     async fn now(&self) -> Result<Timestamp, Error>;
 }
 
-/// Decides what becomes of claimed sagas. Pure: called once per claim, maybe again after a rollback.
+/// Decides what becomes of claimed sagas. Pure: called once per claim, maybe again after a
+/// rollback.
 pub type Decide<'a> = &'a mut (dyn FnMut(Claimed) -> Verdict + Send);
 
 /// Which sagas a transaction takes.
@@ -64,7 +72,8 @@ pub type Decide<'a> = &'a mut (dyn FnMut(Claimed) -> Verdict + Send);
 pub enum Claim {
     /// These; sagas that another transaction holds are skipped and reported as busy.
     Sagas(Vec<SagaId>),
-    /// Up to this many whose `wake_at` has passed, earliest first, skipping those that another transaction holds.
+    /// Up to this many whose `wake_at` has passed, earliest first, skipping those that another
+    /// transaction holds.
     Due(u32),
 }
 
@@ -99,7 +108,8 @@ pub struct Update {
     pub id: SagaId,
     /// The version that was loaded: the fence.
     pub loaded: i64,
-    /// One entry per transition, in order; versions `loaded + 1` and on. The last is the row's new version.
+    /// One entry per transition, in order; versions `loaded + 1` and on. The last is the row's new
+    /// version.
     pub journal: Vec<Json>,
     /// `running`, `compensating`, … as in the API.
     pub status: &'static str,
@@ -113,7 +123,23 @@ pub struct Update {
     pub finished_at: Option<Timestamp>,
 }
 
-/// What becomes of `wake_at`, which is a lower bound: it is left alone wherever it may be, so that updates stay HOT.
+impl Update {
+    /// The version that this leads to.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        let journaled = i64::try_from(self.journal.len()).unwrap_or(i64::MAX);
+        self.loaded.saturating_add(journaled)
+    }
+
+    /// What is journaled: the saga, the version that it led to, and the entry.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (SagaId, i64, &Json)> {
+        let versions = self.loaded.saturating_add(1)..;
+        versions.zip(&self.journal).map(|(version, entry)| (self.id, version, entry))
+    }
+}
+
+/// What becomes of `wake_at`, which is a lower bound: it is left alone wherever it may be, so that
+/// updates stay HOT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// What is stored is early enough.
@@ -143,18 +169,26 @@ pub struct Start {
     pub input: Json,
     /// Value at risk: amount in minor units and currency.
     pub value: Option<(i64, String)>,
-    /// When it was created, by the store's clock as last known to the caller, shared with the first journal entry.
+    /// When it was created, by the store's clock as last known to the caller, shared with the first
+    /// journal entry.
     pub created_at: Timestamp,
     /// The first state.
     pub first: Update,
 }
 
-/// What became of a start.
+/// What became of a start. In this order:
+///
+/// - An idempotency key that is known decides alone: the same request, or another one.
+/// - A business key whose saga is active, stuck or completed is in use. Without an idempotency key the
+///   same request is answered by that saga.
+/// - A business key whose saga ended otherwise is free for a new idempotency key, and only for that:
+///   without one, the newest of its sagas answers as if it still held the key.
 #[derive(Clone, Debug)]
 pub enum Started {
     /// It is durable.
     Created,
-    /// A saga with the same idempotency key, or business key, and the same request exists: this one.
+    /// A saga with the same idempotency key, or business key, and the same request exists: this
+    /// one.
     Existing(Box<Row>),
     /// The idempotency key was used with another request, by this saga.
     OtherRequest(Box<Row>),
@@ -193,6 +227,8 @@ pub struct Row {
     pub updated_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Why the last look at it failed, see [`Sideline`]; its next transition clears this.
+    pub trouble: Option<String>,
 }
 
 /// One journal entry as stored.
@@ -233,7 +269,8 @@ pub struct Postpone {
 pub struct Sideline {
     /// Which saga.
     pub id: SagaId,
-    /// Look again then; `None` sets it `stuck` with cause `internal_error` instead.
+    /// Look again then; `None` sets it `stuck` instead, with `internal_error` in [`Row::trouble`]. Its
+    /// state stays as it is, and its next transition frees it.
     pub until: Option<std::time::Duration>,
     /// What went wrong, for the operator.
     pub reason: String,
@@ -283,13 +320,15 @@ pub struct DeadLetter {
 /// Why a store did not do it; the variant says whether trying again can help.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing was written, and a later try can succeed: connection lost, deadlock, lock timeout, out of resources.
+    /// Nothing was written, and a later try can succeed: connection lost, deadlock, lock timeout,
+    /// out of resources.
     #[error("the store cannot do it now: {0}")]
     Transient(String),
     /// The connection was lost during the commit: it may have been written.
     #[error("the store did not say whether it committed: {0}")]
     Unknown(String),
-    /// A fence did not hold: somebody else changed a saga that this transaction had claimed. Nothing was written.
+    /// A fence did not hold: somebody else changed a saga that this transaction had claimed.
+    /// Nothing was written.
     #[error("a saga changed under its lock: {0}")]
     Conflict(String),
     /// Nothing was written, and the same try will fail again: a value the store refuses, or a bug.

@@ -1,0 +1,186 @@
+//! The store on Postgres. In reading order: sessions and the schema, the transaction helper, what
+//! errors mean; then starting, changing, keeping, reading.
+
+mod backoff;
+mod change;
+mod error;
+mod keep;
+mod letters;
+mod read;
+mod rows;
+mod schema;
+mod session;
+mod stamp;
+mod start;
+mod transaction;
+mod unready;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use saga_protocol::{SagaId, Timestamp};
+use sqlx::{Connection, PgPool, postgres::PgConnectOptions};
+
+use self::backoff::Delays;
+pub use self::unready::Unready;
+use crate::{
+    Claim, DeadLetter, Decide, DefinitionRow, Error, Filter, JournalRow, Page, Postpone, Row,
+    Sideline, Start, Started, Store,
+};
+
+/// How long a caller waits for an answer, from whatever is between us and the server. The server ends
+/// what it hears of much sooner: what takes longer than this is not coming.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// A store on Postgres.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    pool: PgPool,
+    connect: PgConnectOptions,
+    allow_unsafe: bool,
+}
+
+/// How to use a database.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Connections at most.
+    pub connections: u32,
+    /// Serve from a database that can lose what it confirmed, too.
+    pub allow_unsafe: bool,
+}
+
+impl Postgres {
+    /// A store that connects when it is first used.
+    ///
+    /// # Errors
+    /// [`Unready::BadUrl`].
+    pub fn open(url: &str, options: Options) -> Result<Self, Unready> {
+        let connect = session::connect_options(url)?;
+        let pool = session::pool(connect.clone(), options.connections);
+        Ok(Self { pool, connect, allow_unsafe: options.allow_unsafe })
+    }
+
+    /// Brings the schema up to date. Idempotent; many processes may call it at once.
+    ///
+    /// # Errors
+    /// [`Unready`]: the database is away, or a newer binary was here.
+    pub async fn migrate(&self) -> Result<(), Unready> {
+        schema::migrate(&self.connect).await
+    }
+
+    /// Checks that the server keeps what it confirms, and that the schema is the one this binary
+    /// knows.
+    ///
+    /// # Errors
+    /// [`Unready`], with the way out.
+    pub async fn check(&self) -> Result<(), Unready> {
+        let mut connection = session::connect(&self.connect).await?;
+        session::check_server(&mut connection, self.allow_unsafe).await?;
+        schema::check(&mut connection).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Waits for a database that is away, migrates it where asked to, and checks it. May be given
+    /// up at any time.
+    ///
+    /// # Errors
+    /// [`Unready`] where waiting does not help.
+    pub async fn prepare(&self, migrate: bool) -> Result<(), Unready> {
+        let mut delays = Delays::new();
+        loop {
+            let migrated = if migrate { self.migrate().await } else { Ok(()) };
+            let error = match migrated {
+                Ok(()) => match self.check().await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            if !error.can_wait() {
+                return Err(error);
+            }
+            tracing::warn!(error = %error, "waiting for the database");
+            delays.wait().await;
+        }
+    }
+
+    /// Closes all connections; what is asked afterwards fails.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    async fn start(&self, starts: Vec<Start>) -> Result<Vec<Started>, Error> {
+        writing(start::start(&self.pool, &starts)).await
+    }
+
+    async fn transact(&self, claim: Claim, decide: Decide<'_>) -> Result<(), Error> {
+        writing(change::transact(&self.pool, claim, decide)).await
+    }
+
+    async fn postpone(&self, wakes: &[Postpone]) -> Result<(), Error> {
+        writing(keep::postpone(&self.pool, wakes)).await
+    }
+
+    async fn sideline(&self, sideline: &Sideline) -> Result<(), Error> {
+        writing(keep::sideline(&self.pool, sideline)).await
+    }
+
+    async fn get(&self, ids: &[SagaId]) -> Result<Vec<Row>, Error> {
+        reading(read::get(&self.pool, ids)).await
+    }
+
+    async fn find(&self, definition: &str, key: &str) -> Result<Option<Row>, Error> {
+        reading(read::find(&self.pool, definition, key)).await
+    }
+
+    async fn list(&self, filter: &Filter, page: &Page<SagaId>) -> Result<Vec<Row>, Error> {
+        reading(read::list(&self.pool, filter, page)).await
+    }
+
+    async fn active(&self, after: Option<SagaId>, limit: u32) -> Result<Vec<Row>, Error> {
+        reading(read::active(&self.pool, after, limit)).await
+    }
+
+    async fn journal(&self, id: SagaId, page: &Page<i64>) -> Result<Vec<JournalRow>, Error> {
+        reading(read::journal(&self.pool, id, page)).await
+    }
+
+    async fn put_definitions(&self, definitions: &[DefinitionRow]) -> Result<(), Error> {
+        writing(keep::put_definitions(&self.pool, definitions)).await
+    }
+
+    async fn definitions(&self, hashes: &[String]) -> Result<Vec<DefinitionRow>, Error> {
+        reading(read::definitions(&self.pool, hashes)).await
+    }
+
+    async fn park(&self, letters: &[DeadLetter]) -> Result<(), Error> {
+        writing(keep::park(&self.pool, letters)).await
+    }
+
+    async fn maintain(&self) -> Result<(), Error> {
+        writing(keep::maintain(&self.pool)).await
+    }
+
+    async fn now(&self) -> Result<Timestamp, Error> {
+        reading(read::now(&self.pool)).await
+    }
+}
+
+/// Waits for something that writes nothing.
+async fn reading<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(ANSWER_MAX, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Error::Transient(format!("no answer within {ANSWER_MAX:?}"))),
+    }
+}
+
+/// Waits for something that may have been written when the answer does not come.
+async fn writing<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(ANSWER_MAX, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Error::Unknown(format!("no answer within {ANSWER_MAX:?}"))),
+    }
+}

@@ -1,0 +1,147 @@
+//! Promises of reading.
+
+use std::{sync::Arc, time::Duration};
+
+use saga_protocol::{SagaId, Timestamp};
+use saga_store::{Filter, Page, Start, Store, Verdict};
+
+use crate::support::{change, create, created, json, move_to, row, start_at, update_to};
+
+pub(crate) async fn lists_page_newest_first_and_filter(store: Arc<dyn Store>, _: Arc<dyn Store>) {
+    let now = store.now().await.unwrap();
+    let mut starts: Vec<_> = (0..6).map(|_| start_at(now)).collect();
+    starts[1].key = Some("o-1".to_owned());
+    starts[2].definition = "parcel".to_owned();
+    // As old as its id says.
+    let old = Timestamp::from_micros(now.as_micros() - 3_600_000_000);
+    starts[0].created_at = old;
+    let millis = u128::try_from(old.as_micros() / 1_000).unwrap();
+    starts[0].id = SagaId(uuid::Uuid::from_u128(millis << 80 | 7 << 76 | 2 << 62));
+    starts[0].first.id = starts[0].id;
+    create(&*store, &starts).await;
+    move_to(&*store, starts[3].id, "completed").await;
+    move_to(&*store, starts[4].id, "compensating").await;
+
+    let check = async |filter: Filter, expected: &[usize]| {
+        let mut found = Vec::new();
+        let mut page = Page { after: None, limit: 2 };
+        loop {
+            let rows = store.list(&filter, &page).await.unwrap();
+            found.extend(rows.iter().map(|row| row.id));
+            match rows.last() {
+                Some(last) => page.after = Some(last.id),
+                None => break,
+            }
+        }
+        let expected: Vec<_> = expected.iter().map(|n| starts[*n].id).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    };
+    let all = Filter::default;
+    let some = |text: &str| Some(text.to_owned());
+    check(all(), &[5, 4, 3, 2, 1, 0]).await;
+    check(Filter { statuses: vec!["completed".to_owned()], ..all() }, &[3]).await;
+    let statuses = ["running", "compensating"].map(str::to_owned).to_vec();
+    check(Filter { statuses, ..all() }, &[5, 4, 2, 1, 0]).await;
+    check(Filter { definition: some("parcel"), ..all() }, &[2]).await;
+    check(Filter { key: some("o-1"), ..all() }, &[1]).await;
+    check(Filter { step: some("payment"), ..all() }, &[5, 4, 2, 1, 0]).await;
+    check(Filter { step: some("shipping"), ..all() }, &[]).await;
+    check(Filter { created_before: Some(now), ..all() }, &[0]).await;
+    move_to(&*store, starts[1].id, "abandoned").await;
+    check(Filter { key: some("o-1"), definition: some("order"), ..all() }, &[1]).await;
+}
+
+pub(crate) async fn the_newest_saga_of_a_key_is_found(store: Arc<dyn Store>, _: Arc<dyn Store>) {
+    let now = store.now().await.unwrap();
+    let keyed = |header: &str| Start {
+        key: Some("o-1".to_owned()),
+        idempotency_key: Some(header.to_owned()),
+        ..start_at(now)
+    };
+    let found = async || store.find("order", "o-1").await.unwrap().map(|row| row.id);
+    assert_eq!(found().await, None);
+    for header in ["a", "b", "c"] {
+        let start = keyed(header);
+        create(&*store, std::slice::from_ref(&start)).await;
+        assert_eq!(found().await, Some(start.id));
+        move_to(&*store, start.id, "compensated").await;
+        assert_eq!(found().await, Some(start.id));
+    }
+    assert!(store.find("parcel", "o-1").await.unwrap().is_none());
+}
+
+pub(crate) async fn active_sagas_page_oldest_first(store: Arc<dyn Store>, _: Arc<dyn Store>) {
+    let mut ids = Vec::new();
+    for status in ["running", "compensating", "completed", "stuck", "compensating", "running"] {
+        let id = created(&*store).await;
+        move_to(&*store, id, status).await;
+        if ["running", "compensating"].contains(&status) {
+            ids.push(id);
+        }
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let rows = store.active(after, 3).await.unwrap();
+        found.extend(rows.iter().map(|row| row.id));
+        match rows.last() {
+            Some(last) => after = Some(last.id),
+            None => break,
+        }
+    }
+    assert_eq!(found, ids);
+}
+
+pub(crate) async fn a_journal_pages_by_version(store: Arc<dyn Store>, _: Arc<dyn Store>) {
+    let id = created(&*store).await;
+    for _ in 0..4 {
+        move_to(&*store, id, "running").await;
+    }
+    let page = |after, limit| Page { after, limit };
+    let versions = async |page| {
+        let journal = store.journal(id, &page).await.unwrap();
+        journal.iter().map(|entry| entry.version).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(page(None, 2)).await, [1, 2]);
+    assert_eq!(versions(page(Some(2), 2)).await, [3, 4]);
+    assert_eq!(versions(page(Some(4), 2)).await, [5]);
+    let nobody = SagaId(uuid::Uuid::now_v7());
+    assert!(store.journal(nobody, &page(None, 2)).await.unwrap().is_empty());
+}
+
+/// Valid JSON that a database may be tempted to understand.
+pub(crate) const HOSTILE: &str =
+    r#"{"nul":"a\u0000b","half":"\ud83d","number":1e400000, "b":1,"b":2}"#;
+
+pub(crate) async fn payloads_come_back_byte_for_byte(store: Arc<dyn Store>, _: Arc<dyn Store>) {
+    let now = store.now().await.unwrap();
+    let mut start = start_at(now);
+    start.input = json(HOSTILE);
+    start.first.journal = vec![json(HOSTILE)];
+    let state = format!(
+        r#"{{"steps":[{{"name":"payment","participant":"payment","status":"running","attempts":1,
+        "output":{HOSTILE}}}]}}"#
+    );
+    start.first.state = json(&state);
+    create(&*store, std::slice::from_ref(&start)).await;
+    let changed = change(&*store, [start.id], |claimed| {
+        let mut update = update_to(&claimed.rows[0], "running", claimed.now);
+        (update.state, update.journal) = (json(&state), vec![json(HOSTILE)]);
+        Verdict { updates: vec![update], ..Verdict::default() }
+    });
+    changed.await.unwrap();
+    let row = row(&*store, start.id).await;
+    assert_eq!((row.input.get(), row.state.get()), (HOSTILE, state.as_str()));
+    let journal = store.journal(start.id, &Page { after: None, limit: 9 }).await.unwrap();
+    assert_eq!(journal.iter().map(|entry| entry.entry.get()).collect::<Vec<_>>(), [HOSTILE; 2]);
+    let filter = Filter { step: Some("payment".to_owned()), ..Filter::default() };
+    let listed = store.list(&filter, &Page { after: None, limit: 9 }).await.unwrap();
+    assert_eq!(listed.len(), 1, "lists look into it and go on");
+    // Times keep their microseconds.
+    let odd = Timestamp::from_micros(now.as_micros() / 10 * 10 + 7).after(Duration::from_secs(60));
+    let looked = change(&*store, [start.id], |_| Verdict {
+        wakes: vec![(start.id, odd)],
+        ..Verdict::default()
+    });
+    looked.await.unwrap();
+    assert_eq!(store.get(&[start.id]).await.unwrap()[0].wake_at, Some(odd));
+}
