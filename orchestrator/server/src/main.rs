@@ -1,2 +1,22 @@
-//! Placeholder.
-fn main() {}
+//! The one binary, `saga`: the orchestrator and the commands to operate it. Reading order: `cli`
+//! says what there is, `serve` puts the orchestrator together, `http` and `engine` are its two
+//! halves.
+
+mod cli;
+mod definitions;
+mod engine;
+mod http;
+mod logs;
+mod migrate;
+mod serve;
+mod settings;
+mod shutdown;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // TLS takes one provider for the process, and this comes before anybody needs it; only then can
+    // it fail.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    cli::main()
+}

@@ -1,0 +1,82 @@
+//! The command line: what it takes, and what ends it. Each command is a file with its `Arguments`
+//! and `run`.
+
+mod cancel;
+mod check;
+mod client;
+mod failure;
+mod journal;
+mod list;
+mod output;
+mod show;
+mod start;
+mod table;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use self::failure::{Failure, Status};
+use crate::{migrate, serve, settings};
+
+/// Runs sagas over RabbitMQ and Postgres, and operates them.
+///
+/// Exit status: 0 done, 1 the answer is no, 2 wrong usage or unreachable.
+#[derive(Parser)]
+#[command(name = "saga", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the orchestrator: its API and all that drives sagas
+    Serve(settings::Serve),
+    /// Brings the database's schema up to date
+    Migrate(settings::Migrate),
+    /// Validates definitions
+    Check(check::Arguments),
+    /// Starts a saga
+    Start(start::Arguments),
+    /// Lists sagas, active ones first
+    List(list::Arguments),
+    /// Shows a saga and its steps, forward and backward
+    Show(show::Arguments),
+    /// Shows every record of a saga's journal
+    Journal(journal::Arguments),
+    /// Stops sagas and undoes what they did
+    Cancel(cancel::Arguments),
+}
+
+/// Does what the command line says.
+pub(crate) fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let outcome = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::cannot(format!("cannot start the runtime: {error}")))
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(run(command));
+            // What still blocks, such as the look-up of a name, is not waited for.
+            runtime.shutdown_background();
+            outcome
+        });
+    let status = outcome.unwrap_or_else(|failure| {
+        output::failure(&failure);
+        failure.status
+    });
+    ExitCode::from(status.code())
+}
+
+async fn run(command: Command) -> Result<Status, Failure> {
+    match command {
+        Command::Serve(settings) => serve::run(settings).await,
+        Command::Migrate(settings) => migrate::run(&settings).await,
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Start(arguments) => start::run(&arguments).await,
+        Command::List(arguments) => list::run(&arguments).await,
+        Command::Show(arguments) => show::run(&arguments).await,
+        Command::Journal(arguments) => journal::run(&arguments).await,
+        Command::Cancel(arguments) => cancel::run(&arguments).await,
+    }
+}

@@ -1,0 +1,67 @@
+//! The only place that prints: data on stdout, talk on stderr. Colour is dropped where nobody sees
+//! it (a pipe, `NO_COLOR`), and never carries a meaning that the words do not.
+
+use std::io::{self, ErrorKind, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, value::RawValue};
+
+use super::Failure;
+
+/// What announces an error.
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// What announces the way out.
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Data: lines of text, on stdout.
+///
+/// # Errors
+/// When it cannot be written, unless it is that the reader has had enough.
+pub(crate) fn data(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    match write_line(&mut stdout, text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::cannot(format!("cannot write the result: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Data: a list as one JSON document, on stdout.
+///
+/// # Errors
+/// As [`data`].
+pub(crate) fn items(items: &[Box<RawValue>], next: impl Into<Value>) -> Result<(), Failure> {
+    let items = items.iter().map(|item| item.get()).collect::<Vec<_>>().join(",");
+    let next = next.into();
+    data(&format!(r#"{{"items":[{items}],"next":{next}}}"#))
+}
+
+/// Talk: one line for whoever watches, on stderr.
+pub(crate) fn say(text: &str) {
+    talk(text);
+}
+
+/// What went wrong and what to do, on stderr.
+pub(crate) fn failure(failure: &Failure) {
+    let mut text = format!("{ERROR}error{ERROR:#}: {}", failure.message);
+    for line in failure.details.iter().flat_map(|detail| detail.lines()) {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    if let Some(hint) = &failure.hint {
+        text.push_str(&format!("\n{HINT}hint{HINT:#}: {hint}"));
+    }
+    talk(&text);
+}
+
+fn talk(text: &str) {
+    // Where stderr is gone there is nobody left to tell.
+    let _ = write_line(&mut anstream::stderr().lock(), text);
+}
+
+fn write_line(stream: &mut impl Write, text: &str) -> io::Result<()> {
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    write!(stream, "{text}{end}")?;
+    stream.flush()
+}

@@ -1,0 +1,123 @@
+//! The routes as a whole, over an engine whose database and broker are away.
+
+use std::path::Path;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{Request, StatusCode, request},
+};
+use saga_bus::{Amqp, Role};
+use saga_protocol::limits;
+use saga_store::Postgres;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::*;
+use crate::definitions::Definitions;
+
+const ID: &str = "018f0000-0000-7000-8000-000000000000";
+
+/// An API whose servers are away: nobody listens on port 1.
+fn api() -> Router {
+    let defs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../saga-defs");
+    let definitions = Arc::new(Definitions::load(&defs).unwrap());
+    let options = saga_store::Options { connections: 1, allow_unsafe: false };
+    let store = Postgres::open("postgres://127.0.0.1:1/none", options).unwrap();
+    let url = "amqp://127.0.0.1:1".to_owned();
+    let options = saga_bus::Options { url, role: Role::Server, name: "test".to_owned() };
+    let bus = Amqp::start(options).unwrap();
+    let engine = Engine::new(Arc::new(store), Arc::new(bus), definitions);
+    routes(App { engine, stop: CancellationToken::new() })
+}
+
+/// Sends a request; answers the status, the code, and the document.
+async fn ask(api: &Router, request: request::Builder, body: Body) -> (u16, String, Value) {
+    let response = api.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    let status = response.status();
+    assert!(response.headers().contains_key("x-request-id"), "{response:?}");
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        assert!(response.headers().contains_key("allow"), "{response:?}");
+    }
+    if !status.is_success() {
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+    }
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let document: Value = serde_json::from_slice(&body).unwrap();
+    (status.as_u16(), document["code"].as_str().unwrap_or_default().to_owned(), document)
+}
+
+fn post(path: &str) -> request::Builder {
+    Request::post(path).header("content-type", "application/json; charset=utf-8")
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_with_its_code() {
+    let api = api();
+    let cancel = format!("/v1/sagas/{ID}/cancel");
+    let twice = r#"{"reason":"a","reason":"b"}"#;
+    let long = "x".repeat(limits::BODY_BYTES_MAX + 1);
+    let endless = Body::from_stream(futures_util::stream::repeat_with(|| {
+        Ok::<_, std::io::Error>(axum::body::Bytes::from_static(&[b' '; 4096]))
+    }));
+    let cases = [
+        (Request::get("/nowhere"), Body::empty(), 404, "not_found"),
+        (Request::get("/v1/sagas/"), Body::empty(), 404, "not_found"),
+        (Request::put("/orders"), Body::empty(), 405, "method_not_allowed"),
+        (Request::delete("/v1/sagas"), Body::empty(), 405, "method_not_allowed"),
+        (Request::post("/orders/o-1"), Body::empty(), 405, "method_not_allowed"),
+        (Request::get("/v1/sagas/%ff"), Body::empty(), 400, "invalid_path"),
+        (Request::get("/v1/sagas/..%2f"), Body::empty(), 400, "invalid_id"),
+        (Request::get("/orders/%00"), Body::empty(), 404, "saga_not_found"),
+        (Request::get("/v1/sagas?colour=red"), Body::empty(), 400, "invalid_query"),
+        (Request::get("/v1/sagas?limit=1&limit=2"), Body::empty(), 400, "invalid_query"),
+        (Request::post("/orders"), "{}".into(), 415, "unsupported_media_type"),
+        (
+            post("/orders").header("content-encoding", "gzip"),
+            "{}".into(),
+            415,
+            "unsupported_media_type",
+        ),
+        (post("/orders"), long.into(), 413, "body_too_large"),
+        (post("/orders"), endless, 413, "body_too_large"),
+        (post("/orders").header("idempotency-key", ""), "{}".into(), 400, "invalid_header"),
+        (post("/v1/definitions/x/sagas"), "{}".into(), 404, "unknown_definition"),
+        (post(&cancel), "{".into(), 400, "invalid_json"),
+        (post(&cancel), twice.into(), 400, "invalid_json"),
+        (post(&cancel), r#"{"reason":"\n "}"#.into(), 422, "reason_missing"),
+        (post(&cancel).header("saga-actor", "a b"), "{}".into(), 400, "invalid_header"),
+        // Its schema is checked once the store's clock was heard.
+        (post("/orders"), "{}".into(), 503, "unavailable"),
+        (Request::get("/readyz"), Body::empty(), 503, "not_ready"),
+    ];
+    for (request, body, status, code) in cases {
+        let what = format!("{request:?}");
+        let (found_status, found_code, document) = ask(&api, request, body).await;
+        assert_eq!((found_status, found_code.as_str()), (status, code), "{what}: {document:#}");
+    }
+    let (status, _, document) = ask(&api, Request::get("/healthz"), Body::empty()).await;
+    assert_eq!((status, &document["status"]), (200, &"alive".into()));
+}
+
+#[tokio::test]
+async fn broken_json_is_told_with_its_place() {
+    let (_, _, document) = ask(&api(), post("/orders"), "{\n  \"total\": ,\n}".into()).await;
+    assert_eq!((&document["line"], &document["column"]), (&2.into(), &12.into()));
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_that_does_not_tell_it() {
+    let panics = Router::new()
+        .route(
+            "/",
+            get(|| async {
+                if true {
+                    panic!("secret")
+                }
+            }),
+        )
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(middleware::from_fn(observe::observe));
+    let (status, code, document) = ask(&panics, Request::get("/"), Body::empty()).await;
+    assert_eq!((status, code.as_str()), (500, "internal"));
+    assert!(!document.to_string().contains("secret"), "{document:#}");
+}

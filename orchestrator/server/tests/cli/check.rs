@@ -1,0 +1,104 @@
+//! `saga check`: what is right, what is wrong and where, what does not go together.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+
+use crate::support::{Said, saga};
+
+const RIGHT: &str = "\
+saga: parcel
+expose: { path: /parcels, key: input.id }
+input: { type: object, required: [id], properties: { id: { type: string } } }
+steps:
+  - name: shipping
+    participant: shipping
+    action: schedule
+    compensation: cancel
+";
+
+/// A folder with these files, of its own for each test.
+fn folder(test: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("check-{test}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("the folder can be made");
+    for (name, text) in files {
+        fs::write(folder.join(name), text).expect("the file can be written");
+    }
+    folder
+}
+
+async fn check(test: &str, files: &[(&str, &str)], arguments: &[&str]) -> Said {
+    let folder = folder(test, files).display().to_string();
+    let mut said = saga(&[&["check", &folder], arguments].concat()).await;
+    said.stdout = said.stdout.replace(&folder, "FOLDER");
+    said.stderr = said.stderr.replace(&folder, "FOLDER");
+    said
+}
+
+#[tokio::test]
+async fn what_is_right_is_said_to_be() {
+    let said = check("right", &[("a.yaml", RIGHT)], &[]).await;
+    assert_eq!((said.code, said.stdout.as_str()), (Some(0), ""));
+    assert_eq!(said.stderr, "1 definition checked, nothing wrong\n");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named_with_its_place_and_the_way_out() {
+    let wrong = RIGHT.replace("compensation: cancel", "compensatoin: cancel");
+    let files = [("right.yaml", RIGHT), ("wrong.yaml", wrong.as_str())];
+    let said = check("wrong", &files, &[]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    insta::assert_snapshot!(said.stdout, @"
+    FOLDER/wrong.yaml:5:5: error: a compensatable step needs a field `compensation`
+      |
+    5 |   - name: shipping
+      |     ^
+    hint: name the action that undoes it; `compensation: none` says that nothing does
+    FOLDER/wrong.yaml:8:5: error: a step has no field `compensatoin`
+      |
+    8 |     compensatoin: cancel
+      |     ^
+    hint: did you mean `compensation`?
+    ");
+    insta::assert_snapshot!(said.stderr, @"2 definitions checked, 2 errors");
+
+    let said = check("wrong-json", &files, &["--json"]).await;
+    assert_eq!(said.code, Some(1));
+    let found: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(found["items"][0]["file"], "FOLDER/wrong.yaml");
+    assert_eq!((&found["items"][0]["line"], &found["items"][0]["column"]), (&5.into(), &5.into()));
+    assert_eq!(found["next"], Value::Null);
+}
+
+#[tokio::test]
+async fn definitions_that_do_not_go_together_are_wrong() {
+    let said = check("conflict", &[("a.yaml", RIGHT), ("b.yaml", RIGHT)], &[]).await;
+    assert_eq!(said.code, Some(1));
+    let conflict = "`FOLDER/a.yaml` and `FOLDER/b.yaml` both declare saga `parcel`: rename one";
+    assert_eq!(said.stdout, format!("error: {conflict}\n"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_was_not_checked() {
+    let said = saga(&["check", "/nowhere"]).await;
+    assert_eq!(said.code, Some(2));
+    assert!(said.stderr.contains("cannot read `/nowhere`"), "{said:?}");
+    assert_eq!(check("empty", &[("notes.txt", "")], &[]).await.code, Some(2));
+}
+
+#[tokio::test]
+async fn an_orchestrator_does_not_start_on_wrong_definitions() {
+    let folder = folder("serve", &[("wrong.yaml", "saga: [")]).display().to_string();
+    let said = saga(&[
+        "serve",
+        "--listen=127.0.0.1:0",
+        "--amqp-url=amqp://127.0.0.1:1",
+        "--database-url=postgres://127.0.0.1:1/none",
+        "--defs",
+        &folder,
+    ])
+    .await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains(&format!("{folder}/wrong.yaml:1:")), "{said:?}");
+}

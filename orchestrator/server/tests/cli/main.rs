@@ -1,0 +1,7 @@
+//! The command line as its users meet it: what it prints, where, and what it exits with. Needs no
+//! servers: the API is played by canned answers.
+
+mod api;
+mod check;
+mod support;
+mod usage;
