@@ -48,7 +48,10 @@ pub(crate) async fn connect(url: &str) -> Connection {
 }
 
 pub(crate) fn start(url: &str, role: Role) -> Amqp {
-    let _ = tracing_subscriber::fmt().with_env_filter("info,saga_bus=debug,lapin=info").with_test_writer().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter("info,saga_bus=debug,lapin=info")
+        .with_test_writer()
+        .try_init();
     Amqp::start(Options { url: url.to_owned(), role, name: "test".to_owned() }).unwrap()
 }
 

@@ -43,7 +43,11 @@ pub(crate) enum Class {
 
 impl Database {
     /// Does not connect yet.
-    pub(crate) fn open(name: &ParticipantName, url: &str, connections: u32) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        name: &ParticipantName,
+        url: &str,
+        connections: u32,
+    ) -> anyhow::Result<Self> {
         let options: PgConnectOptions = url.parse().context("`DATABASE_URL` is not valid")?;
         let options = options
             .application_name(name.as_str())

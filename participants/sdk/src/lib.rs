@@ -39,23 +39,23 @@
 //! # }
 //! ```
 
-mod participant;
-mod handler;
-mod context;
-mod refusal;
-mod tx;
+mod attempt;
+mod backoff;
 pub mod barrier;
 mod codes;
-mod service;
-mod attempt;
-mod runtime;
-mod replies;
+mod context;
 mod database;
-mod schema;
-mod backoff;
-mod settings;
+mod handler;
 mod logs;
+mod participant;
+mod refusal;
+mod replies;
+mod runtime;
+mod schema;
+mod service;
+mod settings;
 mod shutdown;
+mod tx;
 
 pub use context::{Context, Undo};
 pub use handler::Handler;

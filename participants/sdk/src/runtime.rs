@@ -43,8 +43,11 @@ pub(crate) async fn run(participant: Participant, settings: Settings) -> anyhow:
         () = shutdown.drain.cancelled() => return Ok(()),
         service = connecting => service?,
     };
-    let options =
-        Options { url: settings.amqp_url, role: Role::Participant(name.clone()), name: name.to_string() };
+    let options = Options {
+        url: settings.amqp_url,
+        role: Role::Participant(name.clone()),
+        name: name.to_string(),
+    };
     let bus: Arc<dyn Bus> = Arc::new(Amqp::start(options).context("`AMQP_URL` is not valid")?);
     tokio::select! {
         biased;

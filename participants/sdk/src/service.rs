@@ -138,5 +138,9 @@ fn give_up(command: &Command, trouble: Trouble) -> Answer {
         "the command failed"
     );
     let body = failed(code, message).to_bytes();
-    if code == codes::DATABASE_UNAVAILABLE { Answer::Unavailable(body) } else { Answer::Reply(body) }
+    if code == codes::DATABASE_UNAVAILABLE {
+        Answer::Unavailable(body)
+    } else {
+        Answer::Reply(body)
+    }
 }
