@@ -99,14 +99,6 @@ impl Definitions {
         self.all().find(|definition| definition.name.as_str() == name).cloned()
     }
 
-    /// The definition that exposes this path.
-    pub(crate) fn exposed_at(&self, path: &str) -> Option<Arc<Definition>> {
-        let exposes = |definition: &&Arc<Definition>| {
-            definition.expose.as_ref().is_some_and(|expose| expose.path == path)
-        };
-        self.all().find(exposes).cloned()
-    }
-
     /// All that new sagas can follow, by name.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Definition>> {
         self.current.values()

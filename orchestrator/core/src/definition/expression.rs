@@ -139,7 +139,8 @@ impl fmt::Debug for Expression {
     }
 }
 
-/// What keeps a text from being an expression. Only the first error says that; the others follow from it.
+/// What keeps a text from being an expression. Only the first error says that; the others follow
+/// from it.
 fn misspelt(errors: &ParseErrors) -> Problem {
     let first = errors.errors.first();
     let offset = first.map_or(0, |error| usize::try_from(error.pos.1 - 1).unwrap_or(0));

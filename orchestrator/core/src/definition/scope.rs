@@ -95,6 +95,8 @@ pub(super) enum Sight {
     Undeclared,
     /// The step need not have run yet.
     NotBefore,
+    /// It is the step that reads.
+    Itself,
 }
 
 /// Why something cannot be read.
@@ -143,6 +145,14 @@ impl View<'_> {
                 let message = format!("step `{step}` need not have run when this is evaluated");
                 let hint = format!("add `{step}` to `needs`, of this step or of one that it needs");
                 Err(Unseen { message, hint })
+            }
+            (Sight::Itself, _) => {
+                let hint = match self.saga {
+                    Stage::Before | Stage::Running => "only steps that need it can read it",
+                    Stage::Undoing => "write `action.output`",
+                };
+                let message = format!("step `{step}` cannot read its own output");
+                Err(Unseen { message, hint: hint.to_owned() })
             }
             (Sight::Undeclared, _) => {
                 let message = format!("step `{step}` declares no `output`, so it cannot be read");

@@ -107,7 +107,9 @@ impl<'a> Neighbours<'a, '_> {
     /// What the expressions of a step may read.
     fn view(&self, index: usize) -> View<'a> {
         let sight = |other: usize| {
-            if !self.graph.is_before(other, index) {
+            if other == index {
+                Sight::Itself
+            } else if !self.graph.is_before(other, index) {
                 Sight::NotBefore
             } else if self.steps[other].fields.get("output").is_some() {
                 Sight::Readable

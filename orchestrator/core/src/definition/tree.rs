@@ -173,14 +173,19 @@ fn explain(error: &serde_saphyr::Error) -> String {
         return format!("`{key}` is said twice");
     }
     if let Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } = error {
-        return format!(
-            "this is more than a definition may have: one document of at most {NODES_MAX} values, \
-             {ALIASES_MAX} aliases and {DEPTH_MAX} levels"
-        );
+        return too_much();
     }
     let plain = serde_saphyr::render_options! { snippets: serde_saphyr::SnippetMode::Off };
     let message = error.render_with_options(plain);
-    message.split(" at line ").next().unwrap_or(&message).to_owned()
+    let message = message.split(" at line ").next().unwrap_or(&message);
+    if message.contains("recursion limit") { too_much() } else { message.to_owned() }
+}
+
+fn too_much() -> String {
+    format!(
+        "this is more than a definition may have: one document of at most {NODES_MAX} values, \
+         {ALIASES_MAX} aliases and {DEPTH_MAX} levels"
+    )
 }
 
 fn split_pointer(pointer: &str) -> Option<(String, &str)> {

@@ -34,7 +34,6 @@ use self::{
     waiters::Waiters,
 };
 pub(crate) use self::{
-    read::Health,
     snapshot::{Snapshot, Understood},
     start::{StartError, StartRequest, Started},
     verbs::VerbError,

@@ -134,23 +134,33 @@ impl Engine {
     }
 
     async fn start_batch(&self, batch: Vec<Waiting>, stop: &CancellationToken) {
-        let starts: Vec<_> = batch.iter().map(|waiting| waiting.start.clone()).collect();
-        match self.insert(starts, stop).await {
-            Ok(started) => {
-                let mut outgoing = Vec::new();
-                for (waiting, started) in batch.into_iter().zip(started) {
-                    let started = self.settle(&waiting, started, &mut outgoing);
-                    // Whoever started it may have gone away; the saga goes on without them.
-                    let _ = waiting.done.send(Ok(started));
+        let mut batches = vec![batch];
+        while let Some(mut batch) = batches.pop() {
+            let starts: Vec<_> = batch.iter().map(|waiting| waiting.start.clone()).collect();
+            match self.insert(starts, stop).await {
+                Ok(started) => self.started(batch, started).await,
+                // One start that the store never takes does not hurt those that came with it.
+                Err(saga_store::Error::Permanent(_)) if batch.len() > 1 => {
+                    let half = batch.split_off(batch.len() / 2);
+                    batches.extend([half, batch]);
                 }
-                self.0.publisher.publish(outgoing).await;
-            }
-            Err(error) => {
-                for waiting in batch {
-                    let _ = waiting.done.send(Err(Unavailable(error.to_string())));
+                Err(error) => {
+                    for waiting in batch {
+                        let _ = waiting.done.send(Err(Unavailable(error.to_string())));
+                    }
                 }
             }
         }
+    }
+
+    async fn started(&self, batch: Vec<Waiting>, started: Vec<saga_store::Started>) {
+        let mut outgoing = Vec::new();
+        for (waiting, started) in batch.into_iter().zip(started) {
+            let started = self.settle(&waiting, started, &mut outgoing);
+            // Whoever started it may have gone away; the saga goes on without them.
+            let _ = waiting.done.send(Ok(started));
+        }
+        self.0.publisher.publish(outgoing).await;
     }
 
     /// Inserts, and tries again where that can help: ids make it safe to repeat.

@@ -176,9 +176,9 @@ impl Problem {
 
 impl From<Unavailable> for Problem {
     fn from(error: Unavailable) -> Self {
-        let detail = "the database does not answer, or there is too much to do; it is safe to try \
-                      again with the same key";
+        let detail = "the database is away or busy; it may have been done all the same";
         Self::of_cause(Code::Unavailable, detail, error)
+            .hint("try again; with the same key nothing starts twice")
     }
 }
 
@@ -224,6 +224,16 @@ mod tests {
         let cause = response.extensions().get::<Cause>().expect("it has a cause").to_string();
         assert!(cause.contains("10.1.2.3"), "{cause}");
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        insta::assert_snapshot!(String::from_utf8(body.to_vec()).unwrap(), @"");
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        insta::assert_snapshot!(body.replace(",\"", ",
+\""), @r#"
+        {"type":"urn:saga:problem:unavailable",
+        "title":"The orchestrator cannot do it now",
+        "status":503,
+        "detail":"the database is away or busy; it may have been done all the same",
+        "code":"unavailable",
+        "hint":"try again; with the same key nothing starts twice",
+        "saga":"/v1/sagas/1"}
+        "#);
     }
 }

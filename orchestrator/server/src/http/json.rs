@@ -8,8 +8,8 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 
-/// A document that every reader will read, and read alike: UTF-8, nested at most 128 deep, strings without lone
-/// surrogates, numbers within the range of a double, and no key of an object twice.
+/// A document that every reader will read, and read alike: UTF-8, nested at most 128 deep, strings
+/// without lone surrogates, numbers within the range of a double, and no key of an object twice.
 ///
 /// # Errors
 /// What is wrong, with line and column.

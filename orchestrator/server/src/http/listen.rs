@@ -28,6 +28,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+use super::impatient::Impatient;
+
 /// Connections at once; whoever is beyond waits in the backlog of the kernel. Below the 1 024 open
 /// files that a process usually has, with room for broker and database.
 const CONNECTIONS_MAX: usize = 900;
@@ -46,6 +48,8 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How long requests in flight may take to end once told to stop. Who waits for a saga is answered
 /// at once, and whatever else takes milliseconds, unless the database is slow.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
+/// How long an answer may wait for its client to take the next piece of it.
+const WRITE_MAX: Duration = Duration::from_secs(30);
 /// Before the next try to accept a connection where the machine has no room for it.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Failures to accept in a row before we give up: a minute without room for a single connection.
@@ -141,8 +145,8 @@ impl Connection {
             })
         };
         let builder = protocol();
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let stream = TokioIo::new(Impatient::new(stream, WRITE_MAX));
+        let connection = builder.serve_connection(stream, TowerToHyperService::new(service));
         let (mut connection, mut silent) = (pin!(connection), pin!(sleep(HEADERS_MAX)));
         let (mut is_watched, mut is_draining) = (true, false);
         loop {
@@ -184,4 +188,88 @@ fn protocol() -> auto::Builder<TokioExecutor> {
         .max_header_list_size(HEADER_BYTES_MAX)
         .max_concurrent_streams(STREAMS_MAX);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        sync::Notify,
+        task::JoinHandle,
+        time,
+    };
+
+    use super::*;
+
+    /// A server whose one handler says that it was asked, and answers when it may.
+    struct Server {
+        stream: TcpStream,
+        serving: JoinHandle<io::Result<()>>,
+        stop: CancellationToken,
+        asked: Arc<Notify>,
+        may_answer: Arc<Notify>,
+    }
+
+    impl Server {
+        async fn start() -> Self {
+            let (asked, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let (told, waited) = (Arc::clone(&asked), Arc::clone(&may_answer));
+            let handler = get(|| async move {
+                told.notify_one();
+                waited.notified().await;
+                "done"
+            });
+            let stop = CancellationToken::new();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let routes = Router::new().route("/", handler);
+            let serving = tokio::spawn(serve(listener, routes, stop.clone()));
+            let stream = TcpStream::connect(address).await.unwrap();
+            Self { stream, serving, stop, asked, may_answer }
+        }
+
+        async fn ask(&mut self) {
+            self.stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            self.asked.notified().await;
+        }
+
+        async fn answer(&mut self) -> String {
+            let mut answer = String::new();
+            self.stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_in_flight_is_answered_before_the_end() {
+        let mut server = Server::start().await;
+        server.ask().await;
+        server.stop.cancel();
+        server.may_answer.notify_one();
+        let answer = server.answer().await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+        server.serving.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_end_does_not_wait_for_ever() {
+        let mut server = Server::start().await;
+        server.ask().await;
+        server.stop.cancel();
+        time::pause();
+        assert_eq!(server.answer().await, "");
+        server.serving.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_does_not_say_what_they_want_is_hung_up_on() {
+        for beginning in [&b""[..], b"P", b"GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+            let mut server = Server::start().await;
+            server.stream.write_all(beginning).await.unwrap();
+            time::pause();
+            assert_eq!(server.answer().await, "");
+            time::resume();
+        }
+    }
 }

@@ -1,12 +1,14 @@
 //! The HTTP edge: reads requests, asks the engine, shows its answers. Decides nothing. In reading
-//! order: the routes (this file) and how connections are served (`listen`); handlers (`starts`,
+//! order: the routes (this file) and how connections are served (`listen`, `impatient`); handlers (`starts`,
 //! `sagas`, `health`); what they read (`extract`, `query`, `json`) and show (`view`, `error`); what
-//! surrounds them (`observe`).
+//! surrounds them (`observe`, `linger`).
 
 mod error;
 mod extract;
 mod health;
+mod impatient;
 mod json;
+mod linger;
 mod listen;
 mod observe;
 mod query;
@@ -77,6 +79,7 @@ fn routes(app: App) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(middleware::from_fn(linger::linger))
         .layer(middleware::from_fn(observe::observe))
         .with_state(app)
 }

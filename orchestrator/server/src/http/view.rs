@@ -167,30 +167,27 @@ fn cause(snapshot: &Snapshot) -> Option<Cause> {
 
 impl<'a> StepView<'a> {
     fn of(report: StepReport<'a>) -> Self {
-        let StepReport { name, participant, action, kind, needs, status, attempts, .. } = report;
-        let StepReport { output, error, started_at, finished_at, resolved, compensation, .. } =
-            report;
         Self {
-            name,
-            participant,
-            action,
-            kind,
-            needs,
-            status,
-            attempts,
-            output,
-            error,
-            started_at,
-            finished_at,
-            resolved,
-            compensation: compensation.map(CompensationView::of),
+            name: report.name,
+            participant: report.participant,
+            action: report.action,
+            kind: report.kind,
+            needs: report.needs,
+            status: report.status,
+            attempts: report.attempts,
+            output: report.output,
+            error: report.error,
+            started_at: report.started_at,
+            finished_at: report.finished_at,
+            resolved: report.resolved,
+            compensation: report.compensation.as_ref().map(CompensationView::of),
         }
     }
 }
 
 impl<'a> CompensationView<'a> {
-    fn of(report: CompensationReport<'a>) -> Self {
-        let CompensationReport { action, attempts, started_at, error } = report;
+    fn of(report: &CompensationReport<'a>) -> Self {
+        let CompensationReport { action, attempts, started_at, error } = *report;
         Self { action, attempts, started_at, error }
     }
 }
@@ -305,7 +302,98 @@ mod tests {
         let text = String::from_utf8(document.0.to_vec()).unwrap();
         assert!(text.contains(r#""items":[ ]"#), "the input is not written anew");
         let pretty: serde_json::Value = serde_json::from_str(&text).unwrap();
-        insta::assert_snapshot!(format!("{pretty:#}"), @"");
+        insta::assert_snapshot!(format!("{pretty:#}"), @r#"
+        {
+          "cause": {
+            "code": "out_of_stock",
+            "message": "no `sku-rare` left",
+            "step": "inventory"
+          },
+          "created_at": "2023-11-14T22:13:20.000000Z",
+          "definition": "order",
+          "finished_at": null,
+          "id": "018f0000-0000-7000-8000-000000000000",
+          "input": {
+            "currency": "EUR",
+            "customer_id": "c-1",
+            "items": [],
+            "order_id": "o-1",
+            "total": 42
+          },
+          "key": "o-1",
+          "next_wake_at": "2023-11-14T22:13:29.000000Z",
+          "output": null,
+          "paused": false,
+          "status": "compensating",
+          "steps": [
+            {
+              "action": "charge",
+              "attempts": 1,
+              "compensation": {
+                "action": "refund",
+                "attempts": 1,
+                "error": null,
+                "started_at": "2023-11-14T22:13:22.000000Z"
+              },
+              "error": null,
+              "finished_at": null,
+              "kind": "compensatable",
+              "name": "payment",
+              "needs": [],
+              "output": {
+                "charge_id": "ch-1"
+              },
+              "participant": "payment",
+              "resolved": false,
+              "started_at": "2023-11-14T22:13:20.000000Z",
+              "status": "compensating"
+            },
+            {
+              "action": "reserve",
+              "attempts": 1,
+              "compensation": null,
+              "error": {
+                "code": "out_of_stock",
+                "message": "no `sku-rare` left"
+              },
+              "finished_at": "2023-11-14T22:13:22.000000Z",
+              "kind": "compensatable",
+              "name": "inventory",
+              "needs": [
+                "payment"
+              ],
+              "output": null,
+              "participant": "inventory",
+              "resolved": false,
+              "started_at": "2023-11-14T22:13:21.000000Z",
+              "status": "rejected"
+            },
+            {
+              "action": "schedule",
+              "attempts": 0,
+              "compensation": null,
+              "error": null,
+              "finished_at": null,
+              "kind": "compensatable",
+              "name": "shipping",
+              "needs": [
+                "inventory"
+              ],
+              "output": null,
+              "participant": "shipping",
+              "resolved": false,
+              "started_at": null,
+              "status": "pending"
+            }
+          ],
+          "updated_at": "2023-11-14T22:13:22.000000Z",
+          "value": {
+            "amount": 42,
+            "currency": "EUR"
+          },
+          "version": "0123456789ab"
+        }
+        "#);
     }
 
     #[test]

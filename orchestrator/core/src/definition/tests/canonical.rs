@@ -1,5 +1,5 @@
-//! The canonical form: it keeps what a definition means and fills in what a file leaves out, so that a version stays the same
-//! whatever later programs assume.
+//! The canonical form: it keeps what a definition means and fills in what a file leaves out, so
+//! that a version stays the same whatever later programs assume.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,7 +11,8 @@ fn a_version_is_what_a_definition_means() {
     assert_eq!(order.hash, "26688ebd8161");
     let moved = ORDER.replace("timeout: 5s", "timeout: 5000ms").replace("# ", "# Note: ");
     assert_eq!(sound(&moved).hash, order.hash, "how it is written makes no difference");
-    let said = ORDER.replace("    action: reserve\n", "    action: reserve\n    needs: [payment]\n");
+    let said =
+        ORDER.replace("    action: reserve\n", "    action: reserve\n    needs: [payment]\n");
     assert_eq!(sound(&said).hash, order.hash, "nor does saying what holds anyway");
     let changed = ORDER.replace("timeout: 5s", "timeout: 6s");
     assert_ne!(sound(&changed).hash, order.hash, "what it does makes one");
@@ -28,7 +29,22 @@ fn the_canonical_form_has_everything_in_order() {
     let canonical = sound(text).canonical;
     let pretty: serde_json::Value = serde_json::from_str(canonical.get()).unwrap();
     assert_eq!(canonical.get(), pretty.to_string(), "no insignificant space, keys in order");
-    insta::assert_json_snapshot!(pretty["steps"], @"");
+    insta::assert_yaml_snapshot!(pretty["steps"][2], @r#"
+    action: act
+    input: {}
+    kind: retriable
+    name: c
+    needs:
+      - b
+    participant: q
+    retry:
+      attempts: 12
+      factor: 2
+      initial: 500ms
+      max: 5m
+    timeout: 10s
+    when: input.x > 1
+    "#);
 }
 
 #[test]
@@ -48,8 +64,8 @@ fn reading_the_canonical_form_changes_nothing() {
 
 #[test]
 fn a_stored_definition_keeps_its_version() {
-    let stored = r#"{ "steps": [ {"name":"a","participant":"p","action":"act","compensation":"none"} ],
-                      "saga": "x" }"#;
+    let stored = r#"{ "saga": "x", "steps": [
+        {"name":"a", "participant":"p", "action":"act", "compensation":"none"} ] }"#;
     let read = Definition::from_canonical(stored).unwrap();
     assert_eq!(read.canonical.get(), stored, "not as this program would write it");
     let newer = stored.replace("compensation", "undo");

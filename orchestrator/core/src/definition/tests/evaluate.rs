@@ -1,4 +1,5 @@
-//! Expressions, templates, schemas and retries at run time: what they make of payloads, the odd ones too.
+//! Expressions, templates, schemas and retries at run time: what they make of payloads, the odd
+//! ones too.
 
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ fn rendered(template: &str, input: &str, output: Option<&str>) -> Result<String,
 #[test]
 fn templates_keep_types_and_interpolate_text() {
     let input = r#"{"n":3,"t":"a\"b","f":1.50,"big":123456789012345678901234567890,"e":1e400,
-                   "u":"\u0000","o":{"z":1,"a":[ ]},"nil":null,"yes":true,"l":[3,1,2],"huge":9e99}"#;
+                   "u":"\u0000","o":{"z":1,"a":[ ]},"nil":null,"yes":true,"l":[3,1,2]}"#;
     for (template, expected) in [
         // Alone it keeps its type, and a path keeps its bytes.
         ("${input.n}", "3"),
@@ -71,14 +72,14 @@ fn templates_keep_types_and_interpolate_text() {
         ("plain", r#""plain""#),
     ] {
         let made = rendered(template, input, Some(r#"{"id":7}"#));
-        // What is computed reads the whole input, which has numbers that CEL cannot hold.
         assert_eq!(made.as_deref(), Ok(expected), "of {template}");
     }
 }
 
 #[test]
 fn expressions_compute_with_whole_numbers() {
-    let input = r#"{"n":3,"items":[{"q":2,"p":10},{"q":1,"p":5}],"max":9223372036854775807,"t":"x"}"#;
+    let input =
+        r#"{"n":3,"items":[{"q":2,"p":10},{"q":1,"p":5}],"max":9223372036854775807,"t":"x"}"#;
     for (template, expected) in [
         ("${input.n * 2 + 1}", "7"),
         ("${input.max}", "9223372036854775807"),
@@ -152,36 +153,30 @@ fn what_cannot_be_said_is_an_error() {
 
 #[test]
 fn the_deepest_expressions_do_not_exhaust_the_stack() {
-    for source in [
-        format!("{}1 == 1001", "1+".repeat(1_000)),
-        format!("{}true", "!".repeat(2_000)),
-        format!("{}1 == 1", "-".repeat(2_000)),
-        format!("{}true", "true?".repeat(90) + "true" + &":".repeat(0)),
-        format!("input{}", ".a".repeat(1_000)),
-        format!("{}1{} == 1", "(".repeat(80), ")".repeat(80)),
-        format!("{}true", "true||".repeat(340)),
+    for (source, expected) in [
+        (format!("{}1 == 1001", "1+".repeat(1_000)), Some(true)),
+        (format!("{}true", "!".repeat(2_000)), Some(true)),
+        (format!("{}1 == 1", "-".repeat(2_000)), Some(true)),
+        (format!("{}true", "false||".repeat(290)), Some(true)),
+        (format!("{}true{}", "(".repeat(80), ")".repeat(80)), Some(true)),
+        (format!("{}1{} == 1", "[".repeat(80), "][0]".repeat(80)), Some(true)),
+        (format!("input{}", ".a".repeat(1_000)), None),
+        (format!("{}true", "true ? true : ".repeat(40)), Some(true)),
     ] {
-        let text = format!("when: '{source}'");
-        let parsed = Definition::parse(
-            "x.yaml",
-            &format!(
-                "saga: x\nsteps: [{{ name: a, participant: p, action: a, compensation: none, {text} }}]"
-            ),
-        );
-        if let Ok(definition) = parsed {
-            let input = json("{}");
-            let outputs = Vec::new();
-            let scope =
-                Scope { input: &input, saga_id: None, saga_key: None, outputs, action: None };
-            let _ = definition.steps[0].when.as_ref().unwrap().evaluate_bool(&scope);
-        }
+        let definition = reading(&format!("when: '{source}'"));
+        let input = json("{}");
+        let outputs = Vec::new();
+        let scope = Scope { input: &input, saga_id: None, saga_key: None, outputs, action: None };
+        let value = definition.steps[1].when.as_ref().unwrap().evaluate_bool(&scope);
+        assert_eq!(value.ok(), expected, "of {source}");
     }
 }
 
 #[test]
 fn compensations_see_their_action() {
     let definition = reading(
-        "compensation_input: { of: '${action.input.n}', id: '${action.output}', a: '${steps.a.output}' }",
+        "compensation_input:
+      { of: '${action.input.n}', id: '${action.output}', a: '${steps.a.output}' }",
     );
     let Kind::Compensatable(Some(undo)) = &definition.steps[1].kind else {
         panic!("it is undone");
@@ -212,13 +207,22 @@ fn schemas_name_the_field_and_never_the_value() {
     let bad = bad.replace("1e999", "0.5");
     let violations = order.check_input(&json(&bad)).unwrap_err();
     let told: Vec<_> = violations.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    `/customer_id`: is missing
+    `/address`: is missing
+    `/currency`: value does not match "^[A-Z]{3}$"
+    `/items/0/quantity`: is missing
+    `/order_id`: value is shorter than 1 character
+    `/total`: value is not of type "integer"
+    `/total`: value is less than the minimum of 1
+    "#);
     assert!(!told.join("").contains("secret"));
 }
 
 #[test]
 fn keys_and_amounts_fit_where_they_are_kept() {
-    let text = "saga: x\nexpose: { path: /x, key: input.k }\nvalue: { amount: input.a, currency: input.c }
+    let text =
+        "saga: x\nexpose: { path: /x, key: input.k }\nvalue: { amount: input.a, currency: input.c }
 steps: [{ name: a, participant: p, action: act, compensation: none }]";
     let definition = sound(text);
     let key = |k: &str| definition.key(&json(&format!(r#"{{"k":{k}}}"#))).ok().flatten();
@@ -258,7 +262,12 @@ fn waits_grow_to_their_ceiling_and_spread_below_it() {
 
 proptest! {
     #[test]
-    fn waits_never_exceed_the_longest(made: u32, draw: u32, attempts in 1..1_000_u32, factor in 1.0..100.0) {
+    fn waits_never_exceed_the_longest(
+        made: u32,
+        draw: u32,
+        attempts in 1..1_000_u32,
+        factor in 1.0..100.0,
+    ) {
         let max = Duration::from_hours(24);
         let retry = Retry { attempts, initial: Duration::from_millis(1), factor, max };
         prop_assert!(retry.delay(made, draw) <= max);
@@ -283,10 +292,28 @@ proptest! {
 
 /// JSON with the values that readers stumble over.
 fn odd_json() -> impl Strategy<Value = String> {
-    const ODD: &[&str] = &["null", "true", "0", "-0", "-0.0", "1e400", "-1e400", "1e-400", "1e100000", "0.1",
-        "9223372036854775807", "9223372036854775808", "-9223372036854775808",
-        "18446744073709551616", r#""""#, r#""\u0000""#, r#""\ud800""#, r#""\ud83d\ude00""#,
-        r#""(a*)*b""#, "\"\u{7f}\u{2028}é\""];
+    const ODD: &[&str] = &[
+        "null",
+        "true",
+        "0",
+        "-0",
+        "-0.0",
+        "1e400",
+        "-1e400",
+        "1e-400",
+        "1e100000",
+        "0.1",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775808",
+        "18446744073709551616",
+        r#""""#,
+        r#""\u0000""#,
+        r#""\ud800""#,
+        r#""\ud83d\ude00""#,
+        r#""(a*)*b""#,
+        "\"\u{7f}\u{2028}é\"",
+    ];
     let leaf = proptest::sample::select(ODD).prop_map(str::to_owned);
     leaf.prop_recursive(4, 24, 4, |inner| {
         let key = proptest::sample::select(&["a", "b", "", "order_id", "total", r"\u0000"][..]);
