@@ -26,9 +26,10 @@ impl Work<'_> {
             return self.too_late(step, answer);
         }
         match answer.phase {
-            Phase::Action => self.action_reply(step, answer),
+            // A query can only complete a step.
+            Phase::Query if answer.body.outcome != Outcome::Completed => Err(Rejection::Stale),
+            Phase::Action | Phase::Query => self.action_reply(step, answer),
             Phase::Compensation => self.compensation_reply(step, answer),
-            Phase::Query => self.query_reply(step, answer),
         }
     }
 
@@ -61,8 +62,7 @@ impl Work<'_> {
         match self.state(step).clone() {
             State::Forward { action, progress } => match outcome {
                 Outcome::Completed => {
-                    self.complete_step(step, action, answer.body.output.clone());
-                    Ok(())
+                    self.complete_step(step, action, progress, answer.body.output.clone())
                 }
                 Outcome::Rejected => self.reject_step(step, action, progress, answer),
                 Outcome::Failed | Outcome::Unknown => {
@@ -73,30 +73,34 @@ impl Work<'_> {
                     Ok(())
                 }
             },
-            State::Completed { .. } => match outcome {
-                Outcome::Completed => Err(Rejection::Duplicate),
-                Outcome::Rejected => self.too_late(step, answer),
-                Outcome::Failed | Outcome::Unknown => Err(Rejection::Stale),
-            },
-            State::Rejected { .. } => match outcome {
-                Outcome::Completed => self.too_late(step, answer),
-                Outcome::Rejected => Err(Rejection::Duplicate),
-                Outcome::Failed | Outcome::Unknown => Err(Rejection::Stale),
-            },
-            State::Skipped { .. } | State::Backward { .. } | State::Compensated { .. } => {
-                self.too_late(step, answer)
-            }
+            State::Completed { .. }
+            | State::Rejected { .. }
+            | State::Skipped { .. }
+            | State::Backward { .. }
+            | State::Compensated { .. } => self.too_late(step, answer),
             State::Pending => Err(Rejection::NotOutstanding),
         }
     }
 
-    /// An action took effect, or says so in a way that cannot be used.
-    pub(super) fn complete_step(&mut self, step: usize, action: Call, output: Option<Json>) {
+    /// An action took effect, or says so in a way that cannot be used; then it says so once.
+    fn complete_step(
+        &mut self,
+        step: usize,
+        action: Call,
+        progress: Progress,
+        output: Option<Json>,
+    ) -> Result<(), Rejection> {
         let at = self.at.now;
-        match self.check_output(step, output.as_ref()) {
-            Ok(()) => self.set(step, State::Completed { action, output, at, resolved: false }),
-            Err(fault) => self.give_up(step, action, &fault),
+        match (self.check_output(step, output.as_ref()), progress) {
+            (Ok(()), _) => {
+                self.set(step, State::Completed { action, output, at, resolved: false });
+            }
+            (Err(_), Progress::Exhausted | Progress::Stuck) => return Err(Rejection::Duplicate),
+            (Err(fault), Progress::Sent { .. } | Progress::Waiting { .. }) => {
+                self.give_up(step, action, &fault);
+            }
         }
+        Ok(())
     }
 
     /// Whether an output may be kept: within the limits, and as the definition says.
@@ -145,7 +149,9 @@ impl Work<'_> {
 
     /// An attempt of the current call came to nothing: another one later, or no more.
     pub(super) fn attempt_over(&mut self, step: usize, fault: Fault, is_unknown: bool) {
-        let (now, retry) = (self.at.now, self.retry_policy(step));
+        // The time of a paused saga stands still, so that resuming shifts all alike.
+        let now = self.saga.paused_at.unwrap_or(self.at.now);
+        let retry = self.retry_policy(step);
         let draw = self.draw(step);
         let mut state = self.state(step).clone();
         let Some((call, progress)) = state.current_mut() else {
@@ -215,17 +221,13 @@ impl Work<'_> {
                 Outcome::Rejected | Outcome::Failed | Outcome::Unknown => Rejection::Stale,
             });
         };
-        if answer.body.outcome == Outcome::Completed {
-            let settled = settled_by(answer);
-            if settled == Settled::NothingToUndo && matches!(known, Known::Completed { .. }) {
-                let message = "the action was completed, and there is nothing to undo";
-                self.contradict(step, message);
-                self.give_up(step, undo, &Fault::new(EFFECT_MISSING, message));
-                return Ok(());
-            }
-            if settled == Settled::NothingToUndo
-                && self.saga.steps[step].late == Some(Outcome::Completed)
-            {
+        let was_completed = matches!(known, Known::Completed { .. });
+        let settled = settled_by(answer);
+        // A participant that lost its memory is never believed.
+        let is_lost = was_completed && settled == Settled::NothingToUndo;
+        if answer.body.outcome == Outcome::Completed && !is_lost {
+            let late = self.saga.steps[step].late;
+            if settled == Settled::NothingToUndo && late == Some(Outcome::Completed) {
                 self.contradict(step, "nothing to undo, after the action was answered `completed`");
             }
             let (undo, at) = (Some(undo), self.at.now);
@@ -236,31 +238,31 @@ impl Work<'_> {
             return Err(Rejection::Stale);
         }
         let fault = fault_of(answer);
-        let is_missing = fault.code == EFFECT_MISSING && matches!(known, Known::Completed { .. });
-        if answer.body.outcome == Outcome::Rejected || is_missing {
-            self.give_up(step, undo, &fault);
-        } else {
-            self.attempt_over(step, fault, false);
+        match answer.body.outcome {
+            Outcome::Completed => {
+                let message = "the action was completed, and there is nothing to undo";
+                self.contradict(step, message);
+                self.give_up(step, undo, &Fault::new(EFFECT_MISSING, message));
+            }
+            Outcome::Rejected => self.give_up(step, undo, &fault),
+            Outcome::Failed | Outcome::Unknown if was_completed && fault.code == EFFECT_MISSING => {
+                self.give_up(step, undo, &fault);
+            }
+            Outcome::Failed | Outcome::Unknown => self.attempt_over(step, fault, false),
         }
         Ok(())
     }
 
-    /// A query can only complete a step.
-    fn query_reply(&mut self, step: usize, answer: &Answer) -> Result<(), Rejection> {
-        match answer.body.outcome {
-            Outcome::Completed => self.action_reply(step, answer),
-            Outcome::Rejected | Outcome::Failed | Outcome::Unknown => Err(Rejection::Stale),
-        }
-    }
-
-    /// A final answer that can no longer move its step is journaled once.
+    /// A final answer that can no longer move its step is journaled once; `completed` even after a
+    /// late `rejected`, since it may contradict what was settled meanwhile.
     fn too_late(&mut self, step: usize, answer: &Answer) -> Result<(), Rejection> {
-        let outcome = answer.body.outcome;
-        match outcome {
-            Outcome::Completed | Outcome::Rejected => {}
-            Outcome::Failed | Outcome::Unknown => return Err(Rejection::Stale),
+        if !self.is_final(step, answer) {
+            return Err(Rejection::Stale);
         }
-        if self.saga.steps[step].late.is_some() || !self.tells_something(step, answer) {
+        let outcome = answer.body.outcome;
+        let late = self.saga.steps[step].late;
+        let is_known = late.is_some_and(|late| late == outcome || late == Outcome::Completed);
+        if is_known || !self.tells_something(step, answer) {
             return Err(Rejection::Duplicate);
         }
         self.saga.steps[step].late = Some(outcome);
@@ -279,6 +281,18 @@ impl Work<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether an answer settles its step for good. A refusal does so only of an action that may
+    /// refuse: from a compensation or a retriable step it asks for a human, from a query nothing.
+    fn is_final(&self, step: usize, answer: &Answer) -> bool {
+        match answer.body.outcome {
+            Outcome::Completed => true,
+            Outcome::Rejected => {
+                answer.phase == Phase::Action && !matches!(self.plan(step).kind, Kind::Retriable)
+            }
+            Outcome::Failed | Outcome::Unknown => false,
+        }
     }
 
     /// Whether a late answer says something the saga does not know already.

@@ -18,22 +18,32 @@ impl Work<'_> {
         if self.saga.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.deadline_passed();
         }
+        // Timeouts first: one may turn the saga back, and then no action is sent again.
         for step in 0..self.saga.steps.len() {
-            let is_forward = matches!(self.state(step), State::Forward { .. });
-            if is_forward && !matches!(self.saga.course, Course::Forward) {
-                // It is undone in the walk that follows.
-                continue;
-            }
             match self.state(step).progress() {
-                Some(Progress::Sent { due, .. }) if due <= now => {
+                Some(Progress::Sent { due, .. }) if due <= now && self.goes_on(step) => {
                     let message = "no answer within the timeout of the attempt";
                     self.attempt_over(step, Fault::new("timeout", message), true);
                 }
-                Some(Progress::Waiting { retry_at }) if retry_at <= now => self.send(step),
+                _ => {}
+            }
+        }
+        for step in 0..self.saga.steps.len() {
+            match self.state(step).progress() {
+                Some(Progress::Waiting { retry_at }) if retry_at <= now && self.goes_on(step) => {
+                    self.send(step);
+                }
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Whether a step goes on in the saga's direction. An action that is under way when the saga
+    /// turns back does not: it is undone in the walk that follows.
+    fn goes_on(&self, step: usize) -> bool {
+        let is_forward = matches!(self.saga.course, Course::Forward);
+        is_forward || !matches!(self.state(step), State::Forward { .. })
     }
 
     fn deadline_passed(&mut self) {

@@ -62,7 +62,6 @@ impl Work<'_> {
             Some(name) => vec![self.find(name)?],
             None => (0..self.saga.steps.len()).collect(),
         };
-        let before = self.sends.len();
         for step in steps {
             match self.state(step).progress() {
                 Some(Progress::Waiting { .. }) => self.send(step),
@@ -70,7 +69,7 @@ impl Work<'_> {
                 Some(Progress::Sent { .. } | Progress::Exhausted) | None => {}
             }
         }
-        if self.sends.len() == before {
+        if self.sends.is_empty() && self.changes.is_empty() {
             let message = "there is no step that waits or is stuck and could be tried again";
             return Err(self.refuse("nothing_to_retry", message.to_owned()));
         }

@@ -8,7 +8,7 @@ use super::{
     model::{Call, Course, End, Known, Progress, Settled, State},
     work::Work,
 };
-use crate::definition::{ActionScope, Compensation, ExpressionError, Kind};
+use crate::definition::{ActionScope, Compensation, ExpressionError, Kind, Scope, Template};
 
 impl Work<'_> {
     /// Begins whatever can begin now; ends the saga when nothing is left.
@@ -77,23 +77,29 @@ impl Work<'_> {
     }
 
     fn render_input(&self, step: usize) -> Result<Json, Fault> {
-        let body = self.plan(step).input.render(&self.scope()).map_err(expression_failed)?;
-        if body.get().len() > limits::BODY_BYTES_MAX {
-            return Err(too_large("the input", body.get().len(), limits::BODY_BYTES_MAX));
+        self.render("the input", &self.plan(step).input, &self.scope())
+    }
+
+    /// What a template gives, within the limits.
+    fn render(&self, what: &str, template: &Template, scope: &Scope<'_>) -> Result<Json, Fault> {
+        let json = template.render(scope).map_err(expression_failed)?;
+        let bytes = json.get().len();
+        if bytes > limits::BODY_BYTES_MAX {
+            return Err(too_large(what, bytes, limits::BODY_BYTES_MAX));
         }
-        let state = self.payload_bytes() + body.get().len();
+        let state = self.payload_bytes() + bytes;
         if state > limits::STATE_BYTES_MAX {
             return Err(state_too_large(state));
         }
-        Ok(body)
+        Ok(json)
     }
 
     fn complete(&mut self) {
-        let output = self.definition.output.as_ref().map(|output| output.render(&self.scope()));
+        let template = self.definition.output.as_ref();
+        let output = template.map(|output| self.render("the output", output, &self.scope()));
         match output.transpose() {
             Ok(output) => self.end(End::Completed, None, output),
-            Err(error) => {
-                let fault = expression_failed(error);
+            Err(fault) => {
                 let cause = Cause::of_saga(&fault.code, &fault.message);
                 // After the pivot everything has happened, and only the summary of it is missing.
                 if self.is_pivot_sent() {
@@ -216,7 +222,7 @@ impl Work<'_> {
             Known::Unknown => None,
         };
         scope.action = Some(ActionScope { input, output });
-        template.render(&scope).map(Some).map_err(expression_failed)
+        self.render("the compensation's input", template, &scope).map(Some)
     }
 
     fn end_backward(&mut self) {

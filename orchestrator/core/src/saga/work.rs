@@ -63,7 +63,9 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Nothing leaves an end, not even a pause.
     pub(super) fn end(&mut self, end: End, cause: Option<Cause>, output: Option<Json>) {
+        self.saga.paused_at = None;
         self.saga.course = Course::Ended { end, at: self.at.now, cause, output };
         self.notes.push(Note::Ended(self.saga.status()));
     }

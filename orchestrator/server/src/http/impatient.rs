@@ -94,7 +94,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex},
+        time::timeout,
+    };
 
     use super::*;
 
@@ -112,7 +115,8 @@ mod tests {
         };
         let (written, ()) = tokio::join!(ours.write_all(b"slow"), slow);
         written.unwrap();
-        let error = ours.write_all(b"more").await.unwrap_err();
+        let stopped = timeout(2 * patience, ours.write_all(b"more")).await;
+        let error = stopped.expect("patience ends").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

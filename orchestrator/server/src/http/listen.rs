@@ -202,6 +202,9 @@ mod tests {
 
     use super::*;
 
+    /// For whatever a test waits for; above all limits that are tested.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     /// A server whose one handler says that it was asked, and answers when it may.
     struct Server {
         stream: TcpStream,
@@ -231,12 +234,13 @@ mod tests {
 
         async fn ask(&mut self) {
             self.stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-            self.asked.notified().await;
+            timeout(PATIENCE, self.asked.notified()).await.unwrap();
         }
 
         async fn answer(&mut self) -> String {
             let mut answer = String::new();
-            self.stream.read_to_string(&mut answer).await.unwrap();
+            let read = timeout(PATIENCE, self.stream.read_to_string(&mut answer)).await;
+            read.expect("it answers or hangs up in time").unwrap();
             answer
         }
     }

@@ -1,7 +1,7 @@
 //! The HTTP edge: reads requests, asks the engine, shows its answers. Decides nothing. In reading
-//! order: the routes (this file) and how connections are served (`listen`, `impatient`); handlers (`starts`,
-//! `sagas`, `health`); what they read (`extract`, `query`, `json`) and show (`view`, `error`); what
-//! surrounds them (`observe`, `linger`).
+//! order: the routes (this file) and how connections are served (`listen`, `impatient`); handlers
+//! (`starts`, `sagas`, `health`); what they read (`extract`, `query`, `json`) and show (`view`,
+//! `error`); what surrounds them (`observe`, `linger`).
 
 mod error;
 mod extract;
