@@ -7,43 +7,49 @@ use tokio::sync::watch;
 /// Carries messages. Cheap to share; all methods may be called from any task at once.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
-    /// Publishes a batch, persistent and mandatory, and waits until each is settled or its deadline has passed.
+    /// Publishes a batch, persistent and mandatory, and waits until each is settled or its deadline
+    /// has passed.
     ///
-    /// The answers stand in the order of the batch. `Ok` means the broker confirmed it and did not return it. Any
-    /// error means "as good as not sent": the message may still arrive. Never blocks longer than its own deadline,
-    /// also while the bus is down: then every answer is [`Unpublished::Down`] at once.
+    /// The answers stand in the order of the batch. `Ok` means the broker confirmed it and did not
+    /// return it. Any error means "as good as not sent": the message may still arrive. Never blocks
+    /// longer than its own deadline, also while the bus is down: then every answer is
+    /// [`Unpublished::Down`] at once.
     async fn publish(&self, batch: Vec<Publication>) -> Vec<Result<(), Unpublished>>;
 
-    /// Subscribes to a queue. The consumer lives through reconnects by itself: after one, everything that was
-    /// delivered and not settled is delivered again.
+    /// Subscribes to a queue. The consumer lives through reconnects by itself: after one,
+    /// everything that was delivered and not settled is delivered again.
     async fn consume(&self, queue: &str, prefetch: u16) -> Box<dyn Consumer>;
 
     /// How the bus is, now and whenever it changes.
     fn health(&self) -> watch::Receiver<Health>;
 
-    /// How many messages wait ready in a queue, asked of the broker; `None` where it cannot be told now.
+    /// How many messages wait ready in a queue, asked of the broker; `None` where it cannot be told
+    /// now.
     async fn depth(&self, queue: &str) -> Option<u64>;
 
-    /// Declares the command queues of these participants, now and after every reconnect. Idempotent.
+    /// Declares the command queues of these participants, now and after every reconnect.
+    /// Idempotent.
     async fn declare(&self, participants: &[ParticipantName]);
 
-    /// The participants whose command queue had to be created since the last call: the broker had lost it, or it is
-    /// new. Whoever calls owes them their outstanding commands.
+    /// The participants whose command queue had to be created since the last call: the broker had
+    /// lost it, or it is new. Whoever calls owes them their outstanding commands.
     fn take_created(&self) -> Vec<ParticipantName>;
 
-    /// Stops consumers, lets publishes in flight settle within the adapter's deadline, and disconnects.
+    /// Stops consumers, lets publishes in flight settle within the adapter's deadline, and
+    /// disconnects.
     async fn close(&self);
 }
 
 /// A subscription to one queue.
 #[async_trait]
 pub trait Consumer: Send {
-    /// Waits for at least one delivery, then takes what has already arrived, up to `max`. `None` once the bus is closed.
-    /// Safe to cancel: nothing is lost.
+    /// Waits for at least one delivery, then takes what has already arrived, up to `max`. `None`
+    /// once the bus is closed. Safe to cancel: nothing is lost.
     async fn receive(&mut self, max: usize) -> Option<Vec<Delivery>>;
 }
 
-/// One delivery of a message. Dropping it unsettled leaves it unacknowledged until the connection ends.
+/// One delivery of a message. Dropping it unsettled leaves it unacknowledged until the connection
+/// ends.
 pub struct Delivery {
     /// What was delivered.
     pub message: Message,
@@ -58,7 +64,8 @@ pub struct Delivery {
 pub enum Settlement {
     /// It is taken care of.
     Acknowledge,
-    /// Deliver it again, to whoever. For "I am shutting down" only: it counts toward the delivery limit.
+    /// Deliver it again, to whoever. For "I am shutting down" only: it counts toward the delivery
+    /// limit.
     Requeue,
     /// Nobody can use it: the broker dead-letters it.
     Reject,
@@ -95,7 +102,8 @@ pub enum Unpublished {
 /// How the bus is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// Connected; publishing and consuming. Counts connections, so that a reconnect between two looks is seen.
+    /// Connected; publishing and consuming. Counts connections, so that a reconnect between two
+    /// looks is seen.
     Up {
         /// How often a connection was made, from 1.
         connections: u64,

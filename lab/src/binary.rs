@@ -13,7 +13,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{Process, Signal, lab::Lab, settings, spawn};
 
-/// One of the product's binaries with its arguments and its whole environment: of ours it sees only what is harmless.
+/// One of the product's binaries with its arguments and its whole environment: of ours it sees only
+/// what is harmless.
 #[derive(Clone, Debug)]
 pub struct Binary {
     name: String,
@@ -95,7 +96,8 @@ impl Binary {
         let program = folder()?.join(&self.name);
         ensure!(
             program.is_file(),
-            "`{}` is not built; build it with `cargo build --workspace`, or let `cargo run -p lab -- test` do it",
+            "`{}` is not built; build it with `cargo build --workspace`, or let `cargo run -p lab \
+             -- test` do it",
             program.display()
         );
         let mut command = spawn::bound_to_us(&program, Signal::Kill, None);
@@ -105,7 +107,8 @@ impl Binary {
     }
 }
 
-/// Where the binaries of our own build are: beside the running program, or above it where that is a test.
+/// Where the binaries of our own build are: beside the running program, or above it where that is a
+/// test.
 pub(crate) fn folder() -> Result<PathBuf> {
     let program = env::current_exe().context("cannot tell where the running program is")?;
     let folder = program.parent().context("the running program is in no folder")?;

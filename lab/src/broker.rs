@@ -1,4 +1,5 @@
-//! A private RabbitMQ: its own folders, ports, node name, cookie and port mapper, in the foreground as our child.
+//! A private RabbitMQ: its own folders, ports, node name, cookie and port mapper, in the foreground
+//! as our child.
 
 use std::{
     collections::BTreeMap,
@@ -24,9 +25,11 @@ use crate::{
 
 /// Four seconds alone on the machine; this allows for a machine that is busy compiling.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-/// Another process may take a port between choosing and binding; more often than this it is something else.
+/// Another process may take a port between choosing and binding; more often than this it is
+/// something else.
 const STARTS_MAX: u32 = 4;
-/// A broker that is asked to end takes about a second. Its data is thrown away, so no reason to wait long.
+/// A broker that is asked to end takes about a second. Its data is thrown away, so no reason to
+/// wait long.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// `rabbitmqctl` distributes over one of so many ports: so many may run at once.
 const CTL_PORTS: u16 = 40;
@@ -127,6 +130,16 @@ impl Broker {
         self.ctl_program().run(arguments).await
     }
 
+    /// Lets the broker write down which queues there are, which it otherwise does about a second
+    /// after they were made. Killed before that, it comes back with a queue's name without the queue,
+    /// and whoever consumes from it waits for ever.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn sync(&self) -> Result<()> {
+        self.ctl(&["eval", "lists:foreach(fun dets:sync/1, dets:all())."]).await.map(|_| ())
+    }
+
     pub(crate) fn ctl_program(&self) -> Ctl {
         Ctl { program: self.setup.programs.ctl.clone(), variables: self.setup.ctl_variables() }
     }
@@ -202,7 +215,8 @@ impl Setup {
 
     async fn run_server(&self, folder: &Folder) -> Result<Process> {
         let mut command = spawn::bound_to_us(&self.programs.server, Signal::Kill, None);
-        // With input allowed the script becomes the server instead of staying its parent, so the id is the server's.
+        // With input allowed the script becomes the server instead of staying its parent, so the id
+        // is the server's.
         command.arg("-noinput");
         let process = self.guarded(folder, "rabbitmq", command)?;
         let up = wait::until("RabbitMQ to listen", START_TIMEOUT, async || {

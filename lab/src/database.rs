@@ -1,4 +1,5 @@
-//! A private Postgres: its own folder and port, in the foreground as our child, with real syncing to disk.
+//! A private Postgres: its own folder and port, in the foreground as our child, with real syncing
+//! to disk.
 
 use std::{
     fs,
@@ -22,9 +23,11 @@ use crate::{
     spawn, url, wait,
 };
 
-/// One second alone on the machine; this allows for recovery after a kill, and for a machine that is busy compiling.
+/// One second alone on the machine; this allows for recovery after a kill, and for a machine that
+/// is busy compiling.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// Another process may take a port between choosing and binding; more often than this it is something else.
+/// Another process may take a port between choosing and binding; more often than this it is
+/// something else.
 const STARTS_MAX: u32 = 4;
 /// Told to end at once, it takes well under a second.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -123,7 +126,8 @@ impl DatabaseServer {
         &self.process
     }
 
-    /// Runs a statement as the superuser and returns what it prints, unaligned and without headings.
+    /// Runs a statement as the superuser and returns what it prints, unaligned and without
+    /// headings.
     ///
     /// # Errors
     /// When it fails, with what the server said.
@@ -147,7 +151,8 @@ impl DatabaseServer {
     /// When it does not start.
     pub async fn restart(&mut self) -> Result<()> {
         self.kill9();
-        // Orphaned backends hold the old shared memory for some seconds, and a start is refused until they let go.
+        // Orphaned backends hold the old shared memory for some seconds, and a start is refused
+        // until they let go.
         let setup = &self.setup;
         let folder = &self.folder;
         let again = wait::until("Postgres to start again", START_TIMEOUT, async || {
@@ -184,7 +189,8 @@ impl Setup {
         Ok(setup)
     }
 
-    /// Makes the cluster. Nothing of it needs to survive a power cut, so this one time nothing is synced.
+    /// Makes the cluster. Nothing of it needs to survive a power cut, so this one time nothing is
+    /// synced.
     fn init(&self) -> Result<()> {
         let mut command = self.command(&self.programs.initdb);
         command.args([
@@ -248,7 +254,8 @@ impl Setup {
         self.home.join("data")
     }
 
-    /// The path of a unix socket must fit into 107 bytes; none is better than a server that does not start.
+    /// The path of a unix socket must fit into 107 bytes; none is better than a server that does
+    /// not start.
     fn socket_folder(&self) -> &Path {
         const SOCKET_FOLDER_BYTES_MAX: usize = 85;
         let fits = self.home.as_os_str().len() <= SOCKET_FOLDER_BYTES_MAX;
@@ -275,7 +282,8 @@ impl Psql {
     }
 }
 
-/// Whether the server takes connections: it listens before it has recovered, and then answers with an error.
+/// Whether the server takes connections: it listens before it has recovered, and then answers with
+/// an error.
 async fn answers(port: u16) -> bool {
     // Protocol 3.0, the parameter `user`: the shortest startup packet.
     const STARTUP: &[u8] = b"\x00\x00\x00\x17\x00\x03\x00\x00user\x00postgres\x00\x00";

@@ -1,4 +1,5 @@
-//! The folder of one lab, and the watcher that ends the servers and removes the folder should we be killed.
+//! The folder of one lab, and the watcher that ends the servers and removes the folder should we be
+//! killed.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -22,7 +23,8 @@ use crate::{
 
 /// What every folder's name begins with: by it those of dead owners are found.
 const PREFIX: &str = "saga-lab-";
-/// The file whose lock says that the owner lives. The kernel lets go of it with the owner's last breath.
+/// The file whose lock says that the owner lives. The kernel lets go of it with the owner's last
+/// breath.
 const OWNER: &str = "owner";
 /// The file that names the processes to end.
 const GUARDED: &str = "guarded";
@@ -31,7 +33,8 @@ const YOUNG: Duration = Duration::from_secs(60);
 /// Files may still be written by processes that are about to end.
 const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Waits for the end of its input, which comes when the owner has ended, however that was; then ends what is left.
+/// Waits for the end of its input, which comes when the owner has ended, however that was; then
+/// ends what is left.
 const WATCHER: &str = r#"
 trap '' HUP INT TERM
 cat >/dev/null
@@ -202,7 +205,8 @@ fn is_stale(path: &Path, our_id: u32) -> bool {
     }
 }
 
-/// Ends the processes of a dead owner's folder: only those that name the folder, as an id may have become another's.
+/// Ends the processes of a dead owner's folder: only those that name the folder, as an id may have
+/// become another's.
 fn end_guarded(path: &Path) {
     let lines = fs::read_to_string(path.join(GUARDED)).unwrap_or_default();
     for pid in lines.lines().filter_map(|line| line.split_once(' ')?.1.parse::<u32>().ok()) {

@@ -1,4 +1,5 @@
-//! Asking a local server how it is: just enough HTTP for the status line, so that no client is needed.
+//! Asking a local server how it is: just enough HTTP for the status line, so that no client is
+//! needed.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Installing what is missing, where that is possible: Debian's packages, as root, without starting Debian's services.
+//! Installing what is missing, where that is possible: Debian's packages, as root, without starting
+//! Debian's services.
 
 use std::{
     fs, io,
@@ -46,7 +47,8 @@ fn found_or_installed<T>(
     }
     let Some(apt) = programs::in_path("apt-get") else {
         bail!(
-            "{name} is not installed; install it with your system's package manager and see that its programs are in `PATH`"
+            "{name} is not installed; install it with your system's package manager and see that \
+             its programs are in `PATH`"
         );
     };
     let by_hand = format!("apt-get update && apt-get install --no-install-recommends {package}");
@@ -87,7 +89,8 @@ struct Policy;
 
 impl Policy {
     fn deny() -> Result<Self> {
-        // A copy that is already there was left by one of us that was killed: it is the machine's own answer.
+        // A copy that is already there was left by one of us that was killed: it is the machine's
+        // own answer.
         if Path::new(POLICY).exists() && !Path::new(POLICY_KEPT).exists() {
             fs::rename(POLICY, POLICY_KEPT).context("cannot set `policy-rc.d` aside")?;
         }

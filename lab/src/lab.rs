@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Database, System, SystemSettings, Vhost, broker::Ctl, database::Psql, settings, url};
 
-/// Virtual hosts are made so many at once: one `rabbitmqctl` costs most of a second of a core, whatever it does.
+/// Virtual hosts are made so many at once: one `rabbitmqctl` costs most of a second of a core,
+/// whatever it does.
 const VHOSTS_AT_ONCE: usize = 16;
 /// The file in the lab's folder with the names of the virtual hosts that were made.
 const VHOSTS: &str = "vhosts.made";
@@ -85,7 +86,8 @@ impl Lab {
         self.ctl.run(arguments).await
     }
 
-    /// Runs a statement as the superuser and returns what it prints, unaligned and without headings.
+    /// Runs a statement as the superuser and returns what it prints, unaligned and without
+    /// headings.
     ///
     /// # Errors
     /// When it fails, with what the server said.
@@ -105,13 +107,15 @@ impl Lab {
         &self.psql.url
     }
 
-    /// The broker's process, where it is private. All tests share it: one that kills a broker starts its own.
+    /// The broker's process, where it is private. All tests share it: one that kills a broker
+    /// starts its own.
     #[must_use]
     pub fn broker_pid(&self) -> Option<u32> {
         self.broker_pid
     }
 
-    /// The postmaster's process, where it is private. All tests share it: one that kills a server starts its own.
+    /// The postmaster's process, where it is private. All tests share it: one that kills a server
+    /// starts its own.
     #[must_use]
     pub fn database_pid(&self) -> Option<u32> {
         self.database_pid
@@ -123,10 +127,12 @@ impl Lab {
         self.folder.join("logs")
     }
 
-    /// Takes a virtual host from those that were made ahead, in whatever process; makes more when none is left.
+    /// Takes a virtual host from those that were made ahead, in whatever process; makes more when
+    /// none is left.
     async fn claim_vhost(&self) -> Result<String> {
         let lock = File::create(self.folder.join("vhosts.lock")).context("the lab is gone")?;
-        // Held until the end of this function: processes take turns. Another thread waits for it, ours goes on.
+        // Held until the end of this function: processes take turns. Another thread waits for it,
+        // ours goes on.
         let _turn = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
         let free = self.folder.join("vhosts.free");
         let text = fs::read_to_string(&free).unwrap_or_default();
@@ -188,8 +194,8 @@ fn making(names: &[String], user: &str) -> String {
     let all = "<<\".*\">>";
     let us = "<<\"saga-lab\">>";
     format!(
-        "[begin rabbit_vhost:add(V, {us}), rabbit_auth_backend_internal:set_permissions(<<\"{user}\">>, V, \
-         {all}, {all}, {all}, {us}) end || V <- [{}]], ok.",
+        "[begin rabbit_vhost:add(V, {us}), rabbit_auth_backend_internal:set_permissions(\
+         <<\"{user}\">>, V, {all}, {all}, {all}, {us}) end || V <- [{}]], ok.",
         names.join(", ")
     )
 }

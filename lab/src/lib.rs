@@ -1,6 +1,6 @@
-//! Private servers and real processes, for the README's commands, the tests and the bench: the one place that knows
-//! how to start a RabbitMQ, a Postgres and our own binaries, and how to leave nothing of them behind.
-//! It runs binaries and knows none of our crates.
+//! Private servers and real processes, for the README's commands, the tests and the bench: the one
+//! place that knows how to start a RabbitMQ, a Postgres and our own binaries, and how to leave
+//! nothing of them behind. It runs binaries and knows none of our crates.
 
 mod binary;
 mod broker;

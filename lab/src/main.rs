@@ -1,4 +1,5 @@
-//! The command `lab`: the two commands of the README, and one to run anything against private servers.
+//! The command `lab`: the two commands of the README, and one to run anything against private
+//! servers.
 
 mod cli;
 

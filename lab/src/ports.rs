@@ -5,15 +5,15 @@ use std::{collections::BTreeSet, net::TcpListener, sync::Mutex};
 use anyhow::{Result, bail};
 use rand::RngExt;
 
-/// Above the ports of well-known services and below 32768, where Linux begins to hand out ports for outgoing
-/// connections: one of those could take ours between two starts.
+/// Above the ports of well-known services and below 32768, where Linux begins to hand out ports for
+/// outgoing connections: one of those could take ours between two starts.
 const RANGE: std::ops::Range<u16> = 10_000..32_000;
 
 /// So many ports in a row that are taken mean that something else is wrong.
 const TRIES_MAX: u32 = 1_000;
 
-/// A port of 127.0.0.1 that is free now and that this process has not been given before. Another process may still take
-/// it first: whoever binds it tries again with another.
+/// A port of 127.0.0.1 that is free now and that this process has not been given before. Another
+/// process may still take it first: whoever binds it tries again with another.
 ///
 /// # Errors
 /// When none is found.

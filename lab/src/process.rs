@@ -69,7 +69,8 @@ impl Process {
     /// # Errors
     /// When it has ended.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        // Held meanwhile: a child that nobody waits for keeps its id, so no other process can be hit.
+        // Held meanwhile: a child that nobody waits for keeps its id, so no other process can be
+        // hit.
         let mut child = self.child();
         anyhow::ensure!(matches!(child.try_wait(), Ok(None)), "`{}` has ended", self.name);
         signal.send(i64::from(self.pid))
@@ -115,7 +116,8 @@ impl Process {
         wait::until(&format!("the end of `{}`", self.name), deadline, async || self.exited()).await
     }
 
-    /// Asks it to end, and kills it when it does not in time. Blocks, since it is also used when dropping.
+    /// Asks it to end, and kills it when it does not in time. Blocks, since it is also used when
+    /// dropping.
     pub(crate) fn end(&self, signal: Signal, deadline: Duration) {
         let told = self.signal(signal).is_ok();
         if !(told && wait::blocking(deadline, || self.exited().is_some())) {

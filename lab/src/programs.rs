@@ -23,7 +23,8 @@ pub(crate) struct PostgresPrograms {
     pub(crate) psql: PathBuf,
 }
 
-/// Debian's folder of the plain scripts: those in `PATH` are wrappers that insist on Debian's own user and folders.
+/// Debian's folder of the plain scripts: those in `PATH` are wrappers that insist on Debian's own
+/// user and folders.
 const RABBIT_FOLDER: &str = "/usr/lib/rabbitmq/bin";
 /// Debian's folder of one Postgres per major version.
 const POSTGRES_FOLDER: &str = "/usr/lib/postgresql";
@@ -62,7 +63,8 @@ fn postgres_in(folder: &Path) -> Option<PostgresPrograms> {
     })
 }
 
-/// The first program of this name in `PATH`, or in the folders of the superuser that some shells leave out.
+/// The first program of this name in `PATH`, or in the folders of the superuser that some shells
+/// leave out.
 pub(crate) fn in_path(name: &str) -> Option<PathBuf> {
     let path = settings::path();
     let folders = path.split(':').chain(["/usr/local/sbin", "/usr/sbin", "/sbin"]);

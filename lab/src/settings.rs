@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 
 /// The variable that carries a lab's servers to the tests.
 pub(crate) const LAB: &str = "SAGA_LAB";
-/// What of our own environment the product's processes may see. Nothing else: a stray setting must not decide a test.
+/// What of our own environment the product's processes may see. Nothing else: a stray setting must
+/// not decide a test.
 const PASSED_ON: [&str; 8] = [
     "PATH",
     "HOME",
@@ -38,8 +39,9 @@ impl Given {
 /// The description of the servers of the lab that runs us.
 pub(crate) fn lab() -> Result<String> {
     value(LAB).context(
-        "`SAGA_LAB` is not set, so there are no servers to test against; run every test with `cargo run -p lab -- test`, \
-         or one with `cargo run -p lab -- exec -- cargo test -p CRATE NAME`",
+        "`SAGA_LAB` is not set, so there are no servers to test against; run every test with \
+         `cargo run -p lab -- test`, or one with `cargo run -p lab -- exec -- cargo test -p CRATE \
+         NAME`",
     )
 }
 

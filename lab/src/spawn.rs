@@ -48,7 +48,8 @@ impl Signal {
     /// # Errors
     /// When there is no such process, or it is not ours to signal.
     pub fn send(self, pid: i64) -> Result<()> {
-        // The shell's own `kill`: there is one on every system, and no unsafe code is needed to call it.
+        // The shell's own `kill`: there is one on every system, and no unsafe code is needed to
+        // call it.
         let status = Command::new("/bin/sh")
             .args(["-c", "kill -s \"$0\" -- \"$1\"", self.name(), &pid.to_string()])
             .stderr(Stdio::null())
@@ -59,7 +60,8 @@ impl Signal {
     }
 }
 
-/// A command that the kernel ends with `signal` when we die, however we die. Where `setpriv` is missing it is the plain command.
+/// A command that the kernel ends with `signal` when we die, however we die. Where `setpriv` is
+/// missing it is the plain command.
 #[must_use]
 pub fn bound_to_us(program: &Path, signal: Signal, user: Option<&str>) -> Command {
     let Some(setpriv) = programs::in_path("setpriv") else {
@@ -74,8 +76,9 @@ pub fn bound_to_us(program: &Path, signal: Signal, user: Option<&str>) -> Comman
     command
 }
 
-/// Starts a process from a thread that lives as long as we do: the kernel takes the end of the *thread* that started
-/// a process for its parent's death, and the threads of a test or of a pool end early.
+/// Starts a process from a thread that lives as long as we do: the kernel takes the end of the
+/// *thread* that started a process for its parent's death, and the threads of a test or of a pool
+/// end early.
 ///
 /// # Errors
 /// When it cannot be started.

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::{Binary, Process, binary, http, ports, wait};
 
-/// From the start of the processes until the orchestrator is ready. A second alone; this allows for a busy machine.
+/// From the start of the processes until the orchestrator is ready. A second alone; this allows for
+/// a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Above the drain deadline of the binaries: one that ends in order is not killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -21,7 +22,8 @@ pub struct SystemSettings {
     pub amqp_url: String,
     /// The orchestrator's database.
     pub database_url: String,
-    /// The participants' databases; each may be the orchestrator's, as each program keeps to its own schema.
+    /// The participants' databases; each may be the orchestrator's, as each program keeps to its
+    /// own schema.
     pub participants: [(&'static str, String); 3],
     /// The folder of the definitions.
     pub definitions: PathBuf,
@@ -167,7 +169,8 @@ impl Member {
         self.process.kill9();
     }
 
-    /// Starts it again with the same settings, after killing what still runs. Does not wait until it is ready.
+    /// Starts it again with the same settings, after killing what still runs. Does not wait until
+    /// it is ready.
     ///
     /// # Errors
     /// When it cannot be started.

@@ -1,6 +1,7 @@
 //! The little that is needed of URLs: replacing the path.
 
-/// The same URL with another path: the vhost of a broker, the database of a server. Parameters stay.
+/// The same URL with another path: the vhost of a broker, the database of a server. Parameters
+/// stay.
 pub(crate) fn with_path(url: &str, path: &str) -> String {
     let (base, query) = match url.split_once('?') {
         Some((base, query)) => (base, format!("?{query}")),

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Between two looks. Short enough not to be felt, long enough to leave two cores to the thing waited for.
+/// Between two looks. Short enough not to be felt, long enough to leave two cores to the thing
+/// waited for.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Looks until `look` finds something.

@@ -8,7 +8,8 @@ use crate::{
     StepName, Timestamp, TraceContext, headers, topology,
 };
 
-/// Do, undo, or tell what became of a step. Its identity is (saga, step, phase): all attempts share it and its body.
+/// Do, undo, or tell what became of a step. Its identity is (saga, step, phase): all attempts share
+/// it and its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// The saga it belongs to.
@@ -84,7 +85,8 @@ impl Command {
     /// Reads a command from a message.
     ///
     /// # Errors
-    /// [`Malformed`] naming the property or header, also when the body does not have the hash that its header says.
+    /// [`Malformed`] naming the property or header, also when the body does not have the hash that
+    /// its header says.
     pub fn from_message(message: &Message) -> Result<Self, Malformed> {
         message.check_size()?;
         let hash: BodyHash = message.parse_header(headers::BODY_SHA256)?;

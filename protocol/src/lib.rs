@@ -1,5 +1,6 @@
-//! The contract that orchestrator and participants share: names, commands, replies, headers, topology and limits.
-//! Nothing here does IO; a participant in another language needs what this crate describes and nothing else.
+//! The contract that orchestrator and participants share: names, commands, replies, headers,
+//! topology and limits. Nothing here does IO; a participant in another language needs what this
+//! crate describes and nothing else.
 
 mod command;
 pub mod headers;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// A message or request body. Far below RabbitMQ 4's 16 MiB, and small enough to buffer a full prefetch.
+/// A message or request body. Far below RabbitMQ 4's 16 MiB, and small enough to buffer a full
+/// prefetch.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// One step's output. It is stored in the saga's state, which is rewritten with every transition.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
@@ -26,7 +27,8 @@ pub const PREFETCH: u16 = 1024;
 pub const PAGE_MAX: u32 = 200;
 /// The longest business or idempotency key, in bytes.
 pub const KEY_BYTES_MAX: usize = 255;
-/// Deliveries of one message before the broker dead-letters it. RabbitMQ 4's default, said aloud for 3.x.
+/// Deliveries of one message before the broker dead-letters it. RabbitMQ 4's default, said aloud
+/// for 3.x.
 pub const DELIVERIES_MAX: i64 = 20;
 /// Nesting of JSON that is accepted: `serde_json` refuses deeper documents by itself.
 pub const JSON_DEPTH_MAX: usize = 128;

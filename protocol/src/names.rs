@@ -1,11 +1,13 @@
-//! Identifiers as types of their own, so that two of them cannot be swapped. All names are valid routing keys.
+//! Identifiers as types of their own, so that two of them cannot be swapped. All names are valid
+//! routing keys.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The longest definition, step or participant name, in bytes: leaves room for prefixes within AMQP's 255.
+/// The longest definition, step or participant name, in bytes: leaves room for prefixes within
+/// AMQP's 255.
 const NAME_LENGTH_MAX: usize = 63;
 
 /// Identifies one saga. Version 7, so ids sort by the time the saga was created.
@@ -52,7 +54,8 @@ macro_rules! name {
             /// Checks the text against the rules of this kind of name.
             ///
             /// # Errors
-            /// [`InvalidName`] when the text is empty, too long, or has a character outside the allowed ones.
+            /// [`InvalidName`] when the text is empty, too long, or has a character outside the
+            /// allowed ones.
             pub fn new(text: &str) -> Result<Self, InvalidName> {
                 let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase());
                 let allowed = |c| matches!(c, 'a'..='z' | '0'..='9' | $extra);
@@ -105,10 +108,12 @@ name!(
     DefinitionName, "definition", "`a-z`, `0-9`, `_` and `-`", '_' | '-'
 );
 name!(
-    /// The name of a step, unique in its definition. No hyphen, so that `steps.name.output` is an expression.
+    /// The name of a step, unique in its definition. No hyphen, so that `steps.name.output` is an
+    /// expression.
     StepName, "step", "`a-z`, `0-9` and `_`", '_'
 );
 name!(
-    /// The name of a participant: also its routing key, the end of its queue's name, and its schema's name.
+    /// The name of a participant: also its routing key, the end of its queue's name, and its
+    /// schema's name.
     ParticipantName, "participant", "`a-z`, `0-9`, `_` and `-`", '_' | '-'
 );

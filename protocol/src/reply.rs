@@ -21,7 +21,7 @@ pub struct Reply {
     pub attempt: u32,
     /// The hash of the command's body, where the participant echoes it.
     pub command_hash: Option<BodyHash>,
-    /// Who answers: the first half of `type`, or `user_id` where the broker checked one.
+    /// Who answers, where it says so: the first half of `type`.
     pub participant: Option<ParticipantName>,
     /// What is said.
     pub body: ReplyBody,

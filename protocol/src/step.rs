@@ -1,11 +1,15 @@
-//! The words for what a step is and for what a command asks, as they stand in definitions, headers and JSON.
+//! The words for what a step is and for what a command asks, as they stand in definitions, headers
+//! and JSON.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 macro_rules! word {
-    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+    (
+        $(#[$doc:meta])*
+        $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]

@@ -1,4 +1,5 @@
-//! Points in time, with the microsecond resolution that Postgres keeps, so that what is stored is what was decided.
+//! Points in time, with the microsecond resolution that Postgres keeps, so that what is stored is
+//! what was decided.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -27,7 +28,8 @@ impl Timestamp {
         u64::try_from(self.0 / 1_000_000).unwrap_or(0)
     }
 
-    /// The machine's wall clock. Decisions never use it: they take the database's clock as a parameter.
+    /// The machine's wall clock. Decisions never use it: they take the database's clock as a
+    /// parameter.
     #[must_use]
     pub fn wall_clock() -> Self {
         Self(jiff::Timestamp::now().as_microsecond())

@@ -1,11 +1,13 @@
-//! Exchanges, queues and bindings as data. Every argument is valid on RabbitMQ 3.10 and on 4.x; arguments are frozen
-//! when a queue is created, so what an operator may want to change later belongs into policies, not here.
+//! Exchanges, queues and bindings as data. Every argument is valid on RabbitMQ 3.10 and on 4.x;
+//! arguments are frozen when a queue is created, so what an operator may want to change later
+//! belongs into policies, not here.
 
 use crate::{ParticipantName, limits};
 
 /// The exchange of commands, direct: the routing key is the participant.
 pub const COMMANDS: &str = "saga.commands";
-/// The exchange of replies and its queue. Topic, because only topic exchanges have write permissions per key.
+/// The exchange of replies and its queue. Topic, because only topic exchanges have write
+/// permissions per key.
 pub const REPLIES: &str = "saga.replies";
 /// The dead-letter exchange, fanout.
 pub const DEAD_LETTER_EXCHANGE: &str = "saga.dlx";
@@ -58,7 +60,8 @@ pub enum Argument {
     Number(i64),
 }
 
-/// Everything the orchestrator declares, in an order that never dead-letters into nothing: the dead-letter queue first.
+/// Everything the orchestrator declares, in an order that never dead-letters into nothing: the
+/// dead-letter queue first.
 #[must_use]
 pub fn exchanges() -> [Exchange; 3] {
     [
@@ -85,7 +88,8 @@ pub fn participant_queue(participant: &ParticipantName) -> Queue {
     working_queue(command_queue(participant), (COMMANDS, participant.to_string()))
 }
 
-/// A quorum queue that refuses when full, gives up after a stated number of deliveries, and never drops what it gives up.
+/// A quorum queue that refuses when full, gives up after a stated number of deliveries, and never
+/// drops what it gives up.
 fn working_queue(name: String, binding: (&'static str, String)) -> Queue {
     let arguments = vec![
         ("x-queue-type", Argument::Text("quorum")),

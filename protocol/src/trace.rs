@@ -1,4 +1,5 @@
-//! W3C Trace Context (<https://www.w3.org/TR/trace-context/>), carried through commands and replies unchanged.
+//! W3C Trace Context (<https://www.w3.org/TR/trace-context/>), carried through commands and replies
+//! unchanged.
 
 use std::{fmt, str::FromStr};
 

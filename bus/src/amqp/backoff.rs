@@ -1,5 +1,5 @@
-//! Delays between attempts to connect: exponential, with jitter. The only use of the crate `backoff`, which is
-//! unmaintained; were it gone, this file would hold ten lines more.
+//! Delays between attempts to connect: exponential, with jitter. The only use of the crate
+//! `backoff`, which is unmaintained; were it gone, this file would hold ten lines more.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,8 @@ use backoff::{ExponentialBackoff, backoff::Backoff};
 
 use super::limits::{GOOD_AFTER, RECONNECT_FIRST, RECONNECT_LONGEST};
 
-/// Half of the delay, up or down, is chance, so that clients cut off together do not come back together.
+/// Half of the delay, up or down, is chance, so that clients cut off together do not come back
+/// together.
 const JITTER: f64 = 0.5;
 /// Each delay is this many times the one before.
 const FACTOR: f64 = 2.0;

@@ -1,4 +1,5 @@
-//! Our messages as AMQP's and back. What arrives may be anything: it never fails, it only loses what we do not use.
+//! Our messages as AMQP's and back. What arrives may be anything: it never fails, it only loses
+//! what we do not use.
 
 use bytes::Bytes;
 use lapin::{
@@ -101,7 +102,8 @@ pub(super) fn decode(delivery: Delivery) -> (Message, u64) {
     (message, delivery_count)
 }
 
-/// The id of a message; other clients may send none, or one of another form: then it gets a new one.
+/// The id of a message; other clients may send none, or one of another form: then it gets a new
+/// one.
 fn message_id(properties: &BasicProperties) -> Uuid {
     read_id(properties).unwrap_or_else(Uuid::now_v7)
 }

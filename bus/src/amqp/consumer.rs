@@ -1,5 +1,5 @@
-//! Consumes: a task per subscription that subscribes on each new connection, hands out deliveries and tells the broker
-//! what became of them.
+//! Consumes: a task per subscription that subscribes on each new connection, hands out deliveries
+//! and tells the broker what became of them.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use lapin::{
 use saga_protocol::Message;
 use tokio::{
     sync::{mpsc, watch},
-    time::MissedTickBehavior,
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 use uuid::Uuid;
 
 use super::{
     Phase, codec, declare,
     ledger::{Ledger, Order},
-    limits::{ACK_HELD_MAX, GOODBYE_MAX},
+    limits::{ACK_HELD_MAX, GOODBYE_MAX, WATCHDOG_INTERVAL},
     link::{self, Live, Lives},
     trouble::{Trouble, step, within},
     until,
@@ -42,7 +42,8 @@ struct Item {
     settlements: mpsc::Sender<Settled>,
 }
 
-/// The user's end of a subscription. Dropping it ends the subscription: what is not settled then is delivered again.
+/// The user's end of a subscription. Dropping it ends the subscription: what is not settled then is
+/// delivered again.
 pub(super) struct Subscriber {
     items: mpsc::Receiver<Item>,
     phase: watch::Receiver<Phase>,
@@ -53,7 +54,8 @@ impl Consumer for Subscriber {
     async fn receive(&mut self, max: usize) -> Option<Vec<Delivery>> {
         let mut items = Vec::new();
         loop {
-            // Both can be cancelled without loss, and nothing is awaited between taking and returning.
+            // Both can be cancelled without loss, and nothing is awaited between taking and
+            // returning.
             let count = tokio::select! {
                 biased;
                 () = until(&mut self.phase, Phase::Closing) => return None,
@@ -94,7 +96,8 @@ pub(super) struct Subscription {
     phase: watch::Receiver<Phase>,
 }
 
-/// Both ends. The broker sends no more than `prefetch` that are not settled, which bounds all that is held here.
+/// Both ends. The broker sends no more than `prefetch` that are not settled, which bounds all that
+/// is held here.
 pub(super) fn subscribe(
     queue: &str,
     prefetch: u16,
@@ -140,6 +143,9 @@ impl Subscription {
         let mut pending: Option<Arrival> = None;
         let mut hold = tokio::time::interval(ACK_HELD_MAX);
         hold.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut watchdog = interval_at(Instant::now() + WATCHDOG_INTERVAL, WATCHDOG_INTERVAL);
+        watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut unseen = 0;
         let ended = loop {
             tokio::select! {
                 count = settlements.recv_many(&mut settled, self.prefetch.into()) => {
@@ -157,6 +163,7 @@ impl Subscription {
                     }
                 }
                 _ = hold.tick(), if ledger.held() > 0 => send(&channel, ledger.rest()).await?,
+                _ = watchdog.tick() => unseen = self.look(&channel, unseen).await?,
                 () = self.items.closed() => break Ended::Finished,
                 () = until(&mut self.phase, Phase::Closing) => break Ended::Finished,
                 _ = lives.changed() => return Ok(Ended::Disconnected),
@@ -184,6 +191,18 @@ impl Subscription {
         step("consume", request).await
     }
 
+    /// Looks whether the broker still knows of us; how many times in a row it does not. Twice is too
+    /// often: once may be a queue that elects a leader.
+    async fn look(&self, channel: &Channel, unseen: u32) -> Result<u32, Trouble> {
+        match declare::consumers(channel, &self.queue).await? {
+            0 if unseen > 0 => {
+                Err(Trouble::Seen("the broker has lost the subscription".to_owned()))
+            }
+            0 => Ok(unseen + 1),
+            _ => Ok(0),
+        }
+    }
+
     /// Passes settlements on to the broker.
     async fn tell(
         &self,
@@ -201,7 +220,8 @@ impl Subscription {
         send(channel, orders).await
     }
 
-    /// Tells the broker everything that is settled by now, and ends the channel: the rest is delivered again.
+    /// Tells the broker everything that is settled by now, and ends the channel: the rest is
+    /// delivered again.
     async fn finish(
         &self,
         channel: &Channel,
@@ -231,7 +251,8 @@ fn arrived(arrival: Option<lapin::Result<Arrival>>) -> Result<Arrival, Trouble> 
     match arrival {
         Some(Ok(arrival)) => Ok(arrival),
         Some(Err(error)) => Err(Trouble::Broker { what: "the subscription ended", error }),
-        // So ends a subscription whose queue was deleted or moved; connection and channel look well.
+        // So ends a subscription whose queue was deleted or moved; connection and channel look
+        // well.
         None => Err(Trouble::Seen("the broker cancelled the subscription".to_owned())),
     }
 }

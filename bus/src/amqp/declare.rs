@@ -18,7 +18,8 @@ use super::{
     trouble::{Trouble, step},
 };
 
-/// Declares what this role and these participants need. Returns the participants whose command queue did not exist.
+/// Declares what this role and these participants need. Returns the participants whose command
+/// queue did not exist.
 pub(super) async fn declare(
     connection: &Connection,
     role: &Role,
@@ -27,7 +28,8 @@ pub(super) async fn declare(
     match role {
         Role::Server => {
             let channel = common(connection).await?;
-            // A queue that is bound to nothing gets nothing: dead letters first, as the topology has it.
+            // A queue that is bound to nothing gets nothing: dead letters first, as the topology
+            // has it.
             for queue in topology::common_queues() {
                 create(&channel, &queue).await?;
             }
@@ -50,7 +52,8 @@ pub(super) async fn command_queues(
     for participant in participants {
         let queue = topology::participant_queue(participant);
         let existed = depth(connection, &queue.name).await?.is_some();
-        // Also when it exists: its binding may be lost, and other arguments than ours must not go unnoticed.
+        // Also when it exists: its binding may be lost, and other arguments than ours must not go
+        // unnoticed.
         create(&channel, &queue).await?;
         if !existed {
             created.push(participant.clone());
@@ -63,22 +66,31 @@ pub(super) async fn command_queues(
 pub(super) async fn depth(connection: &Connection, queue: &str) -> Result<Option<u64>, Trouble> {
     // A channel of its own: the broker closes it when there is no such queue.
     let channel = open(connection).await?;
-    let options = QueueDeclareOptions { passive: true, ..Default::default() };
-    let name = super::short("the queue's name", queue)?;
-    let request = channel.queue_declare(name, options, FieldTable::default());
-    match step("look at a queue", request).await {
+    match look(&channel, queue).await {
         Ok(queue) => Ok(Some(queue.message_count().into())),
         Err(trouble) if trouble.is_not_found() => Ok(None),
         Err(trouble) => Err(trouble),
     }
 }
 
+/// How many consumers of a queue the broker knows of. A queue without a leader answers none.
+pub(super) async fn consumers(channel: &Channel, queue: &str) -> Result<u32, Trouble> {
+    Ok(look(channel, queue).await?.consumer_count())
+}
+
+async fn look(channel: &Channel, queue: &str) -> Result<lapin::Queue, Trouble> {
+    let options = QueueDeclareOptions { passive: true, ..Default::default() };
+    let name = super::short("the queue's name", queue)?;
+    step("look at a queue", channel.queue_declare(name, options, FieldTable::default())).await
+}
+
 pub(super) async fn open(connection: &Connection) -> Result<Channel, Trouble> {
     step("open a channel", connection.create_channel()).await
 }
 
-/// A participant leaves its queue to the orchestrator, and creates it only where none seems to be there. A look takes
-/// no permission, so a participant that may not declare anything works as soon as an orchestrator has.
+/// A participant leaves its queue to the orchestrator, and creates it only where none seems to be
+/// there. A look takes no permission, so a participant that may not declare anything works as soon
+/// as an orchestrator has.
 async fn own_queue(connection: &Connection, own: &ParticipantName) -> Result<(), Trouble> {
     let queue = topology::participant_queue(own);
     let began = Instant::now();

@@ -1,5 +1,5 @@
-//! Which deliveries of a channel are still out, so that acknowledgements are sent many at a time and never one too
-//! many. Pure; what it orders is sent by the consumer.
+//! Which deliveries of a channel are still out, so that acknowledgements are sent many at a time
+//! and never one too many. Pure; what it orders is sent by the consumer.
 
 use std::collections::BTreeSet;
 
@@ -103,7 +103,8 @@ mod tests {
         assert_eq!(ledger.contiguous(), Some(Order::Acknowledge { tag: 5, multiple: true }));
     }
 
-    /// Every order of settling four deliveries, every way of settling each, flushing after every subset of steps.
+    /// Every order of settling four deliveries, every way of settling each, flushing after every
+    /// subset of steps.
     #[test]
     fn the_broker_always_agrees() {
         const WAYS: [Settlement; 3] =

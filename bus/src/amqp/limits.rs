@@ -4,20 +4,22 @@ use std::time::Duration;
 
 /// TCP, TLS and the AMQP handshake together. A broker that is alive answers within a second.
 pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// TCP alone, in milliseconds, where the URL does not say: an address that swallows packets is noticed before
-/// [`CONNECT_MAX`], with the better message.
+/// TCP alone, in milliseconds, where the URL does not say: an address that swallows packets is
+/// noticed before [`CONNECT_MAX`], with the better message.
 pub(super) const TCP_CONNECT_MILLIS: u64 = 5_000;
-/// The heartbeat in seconds, where the URL does not say: a silent peer is noticed after at most twice this.
+/// The heartbeat in seconds, where the URL does not say: a silent peer is noticed after at most
+/// twice this.
 pub(super) const HEARTBEAT_SECONDS: u16 = 10;
-/// One request to the broker: opening a channel, a declaration, an acknowledgement. Milliseconds where the broker
-/// is well; a cluster that elects a leader takes a few seconds.
+/// One request to the broker: opening a channel, a declaration, an acknowledgement. Milliseconds
+/// where the broker is well; a cluster that elects a leader takes a few seconds.
 pub(super) const STEP_MAX: Duration = Duration::from_secs(10);
-/// From the first publish of a window to the last confirm. Disk writes of a majority that take longer than this do
-/// not come at all.
+/// From the first publish of a window to the last confirm. Disk writes of a majority that take
+/// longer than this do not come at all.
 pub(super) const CONFIRM_MAX: Duration = Duration::from_secs(10);
 /// A whole call of `publish`: one window that is under way plus our own.
 pub(super) const PUBLISH_MAX: Duration = Duration::from_secs(20);
-/// A goodbye to the broker. One that does not answer by then drops us anyway when the socket closes.
+/// A goodbye to the broker. One that does not answer by then drops us anyway when the socket
+/// closes.
 pub(super) const GOODBYE_MAX: Duration = Duration::from_secs(2);
 /// A whole `close`: a window that is under way, and the goodbyes.
 pub(super) const CLOSE_MAX: Duration = Duration::from_secs(15);
@@ -27,24 +29,30 @@ pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The delay before the first new attempt to connect.
 pub(super) const RECONNECT_FIRST: Duration = Duration::from_millis(100);
 /// The longest delay between two attempts: what a user waits at most after the broker is back.
-pub(super) const RECONNECT_LONGEST: Duration = Duration::from_secs(5);
+pub(super) const RECONNECT_LONGEST: Duration = Duration::from_secs(2);
 /// A connection that lived this long was good: the next delay is the first again.
 pub(super) const GOOD_AFTER: Duration = Duration::from_secs(20);
 
-/// Messages on the way to be confirmed on one channel. Measured: 256 gives 12 times the rate of one by one, and more
-/// gives nothing.
+/// Messages on the way to be confirmed on one channel. Measured: 256 gives 12 times the rate of one
+/// by one, and more gives nothing.
 pub(super) const WINDOW: usize = 256;
 /// Batches that wait for one publisher: one window's worth of single messages.
 pub(super) const JOBS_QUEUED: usize = WINDOW;
-/// Publishers of one bus. Two keep the broker busy while the other's window settles; a channel costs little.
+/// Publishers of one bus. Two keep the broker busy while the other's window settles; a channel
+/// costs little.
 pub(super) const PUBLISHERS: usize = 2;
 
-/// How long an acknowledgement may wait for an earlier delivery, so that one `multiple` covers both.
+/// How long an acknowledgement may wait for an earlier delivery, so that one `multiple` covers
+/// both.
 pub(super) const ACK_HELD_MAX: Duration = Duration::from_millis(500);
+/// How often a subscription looks whether the broker still knows of consumers of its queue: a
+/// subscription that was lost in silence looks like a queue with nothing in it.
+pub(super) const WATCHDOG_INTERVAL: Duration = Duration::from_secs(30);
 /// Looks at a queue's depth under way at once: each opens a channel.
 pub(super) const DEPTHS_AT_ONCE: usize = 4;
-/// How long a participant leaves it to the orchestrator to declare its queue. The orchestrator must be the one who
-/// finds out that a queue was lost, because it owes that queue its outstanding commands.
+/// How long a participant leaves it to the orchestrator to declare its queue. The orchestrator must
+/// be the one who finds out that a queue was lost, because it owes that queue its outstanding
+/// commands.
 pub(super) const ORCHESTRATOR_FIRST: Duration = Duration::from_secs(3);
 /// How often the participant looks in that time.
 pub(super) const ORCHESTRATOR_POLL: Duration = Duration::from_millis(200);

@@ -1,4 +1,5 @@
-//! Keeps one connection to the broker: connects, declares, watches; on any trouble drops it, waits, begins again.
+//! Keeps one connection to the broker: connects, declares, watches; on any trouble drops it, waits,
+//! begins again.
 //!
 //! The client's own recovery stays off: it can end silently, with its users waiting for ever.
 
@@ -37,7 +38,8 @@ impl Live {
 /// The connection of one purpose, for its users.
 pub(super) type Lives = watch::Receiver<Option<Arc<Live>>>;
 
-/// The next connection after this one; the first where there was none. `None` when there will be no other.
+/// The next connection after this one; the first where there was none. `None` when there will be no
+/// other.
 pub(super) async fn next(lives: &mut Lives, last: Option<&Arc<Live>>) -> Option<Arc<Live>> {
     let differs = |live: &Arc<Live>| last.is_none_or(|last| !Arc::ptr_eq(live, last));
     let found = lives.wait_for(|live| live.as_ref().is_some_and(differs)).await.ok()?;
@@ -97,7 +99,8 @@ impl Link {
             let goodbye =
                 live.connection.close(lapin::protocol::constants::REPLY_SUCCESS, "OK".into());
             if let Err(trouble) = within(GOODBYE_MAX, "close the connection", goodbye).await {
-                tracing::debug!(bus.connection = self.purpose.name(), error = %trouble, "no goodbye");
+                let purpose = self.purpose.name();
+                tracing::debug!(bus.connection = purpose, error = %trouble, "no goodbye");
             }
         }
         ended
@@ -115,8 +118,8 @@ impl Link {
         let events = live.connection.events_listener();
         let declared = self.declare(&live.connection).await?;
         self.lives.send_replace(Some(Arc::clone(live)));
-        // Whoever adds a participant does so first and looks for the connection then; we the other way round. So one
-        // of us sees the other.
+        // Whoever adds a participant does so first and looks for the connection then; we the other
+        // way round. So one of us sees the other.
         let missed = self.shared.wanted().difference(&declared).cloned().collect();
         let created = declare::command_queues(&live.connection, &missed).await?;
         self.shared.note_created(created);
@@ -129,8 +132,9 @@ impl Link {
         Err(self.watch(&live.connection, events, heard).await)
     }
 
-    /// Declares what there is to declare. An orchestrator does so on both connections: publishing may be what finds
-    /// out that something is gone. A participant must wait for the orchestrator only once.
+    /// Declares what there is to declare. An orchestrator does so on both connections: publishing
+    /// may be what finds out that something is gone. A participant must wait for the orchestrator
+    /// only once.
     async fn declare(&self, connection: &Connection) -> Result<BTreeSet<ParticipantName>, Trouble> {
         let wanted = self.shared.wanted();
         if self.purpose == Purpose::Consuming || self.shared.role == Role::Server {
@@ -179,8 +183,9 @@ impl Link {
                     }
                 }
             }
-            // A blocked connection is kept, whatever its users miss: a new one would look well, take a publish and
-            // be blocked like this one, while this one could not even say goodbye.
+            // A blocked connection is kept, whatever its users miss: a new one would look well,
+            // take a publish and be blocked like this one, while this one could not even say
+            // goodbye.
             if let Some(reason) = broken.take_if(|_| !blocked) {
                 return Trouble::Seen(reason);
             }

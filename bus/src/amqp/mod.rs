@@ -1,7 +1,8 @@
 //! RabbitMQ, spoken to in AMQP 0-9-1.
 //!
-//! Two connections, each kept by a link (`link.rs`) that begins again for ever. Publishers and subscriptions are tasks
-//! that outlive connections: each takes the current one, and has it dropped when it is of no use to them.
+//! Two connections, each kept by a link (`link.rs`) that begins again for ever. Publishers and
+//! subscriptions are tasks that outlive connections: each takes the current one, and has it dropped
+//! when it is of no use to them.
 
 mod backoff;
 mod codec;
@@ -57,14 +58,16 @@ pub struct Options {
 /// Who uses the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// An orchestrator: declares exchanges, the queues of replies and of dead letters, and the command queues it is
-    /// told of.
+    /// An orchestrator: declares exchanges, the queues of replies and of dead letters, and the
+    /// command queues it is told of.
     Server,
-    /// A participant: waits a little for an orchestrator to declare its command queue, then declares it itself.
+    /// A participant: waits a little for an orchestrator to declare its command queue, then
+    /// declares it itself.
     Participant(ParticipantName),
 }
 
-/// A bus that is a RabbitMQ broker. Works on by itself from [`Amqp::start`] to [`Bus::close`], or until dropped.
+/// A bus that is a RabbitMQ broker. Works on by itself from [`Amqp::start`] to [`Bus::close`], or
+/// until dropped.
 pub struct Amqp {
     shared: Arc<Shared>,
     consuming: Lives,
@@ -100,12 +103,14 @@ enum Phase {
 }
 
 impl Amqp {
-    /// Starts a bus. The broker need not be there: see [`Bus::health`]. Takes a Tokio runtime to be running.
+    /// Starts a bus. The broker need not be there: see [`Bus::health`]. Takes a Tokio runtime to be
+    /// running.
     ///
     /// # Errors
     /// When the URL is not one.
     pub fn start(options: Options) -> Result<Self, InvalidUrl> {
-        // TLS takes one provider for the process. Whoever comes first wins; all our binaries want the same.
+        // TLS takes one provider for the process. Whoever comes first wins; all our binaries want
+        // the same.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let shared = Arc::new(Shared {
             address: Address::parse(&options.url)?,

@@ -1,7 +1,9 @@
-//! Publishes: each publisher owns one channel, sends a window, waits until all of it is settled, sends the next.
+//! Publishes: each publisher owns one channel, sends a window, waits until all of it is settled,
+//! sends the next.
 //!
-//! Two tasks on one channel would swap confirms, and a returned message can surface on another publish's confirm. So
-//! the returned ids of a whole window are collected before anybody is told anything.
+//! Two tasks on one channel would swap confirms, and a returned message can surface on another
+//! publish's confirm. So the returned ids of a whole window are collected before anybody is told
+//! anything.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -116,8 +118,8 @@ fn fill(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     window
 }
 
-/// Sends a window and answers its jobs. After an error the channel must not be used again: what is still to be
-/// confirmed on it would be kept for ever, and could surface in the next window.
+/// Sends a window and answers its jobs. After an error the channel must not be used again: what is
+/// still to be confirmed on it would be kept for ever, and could surface in the next window.
 async fn publish(channel: &Channel, window: Vec<Job>, user: &str) -> Result<(), Trouble> {
     let frames: Vec<_> =
         window.iter().flat_map(|job| &job.batch).map(|p| codec::encode(p, user)).collect();

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 
 use crate::Health;
 
-/// What a connection is for. Publishing and consuming are apart because a broker in need blocks connections that
-/// publish, with everything on them: acknowledgements must go on.
+/// What a connection is for. Publishing and consuming are apart because a broker in need blocks
+/// connections that publish, with everything on them: acknowledgements must go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Consuming,

@@ -18,7 +18,8 @@ pub(super) struct Address(AMQPUri);
 
 impl Address {
     pub(super) fn parse(url: &str) -> Result<Self, InvalidUrl> {
-        // The parser takes an IPv6 literal for "no host given" and would silently talk to localhost.
+        // The parser takes an IPv6 literal for "no host given" and would silently talk to
+        // localhost.
         let host = url.rsplit('@').next().unwrap_or(url);
         if host.trim_start_matches("amqp://").trim_start_matches("amqps://").starts_with('[') {
             return Err(InvalidUrl("IPv6 literals are not supported, use a host name".to_owned()));

@@ -1,4 +1,5 @@
-//! What the port promises, on a real RabbitMQ: what is published arrives whole, and settlements mean what they say.
+//! What the port promises, on a real RabbitMQ: what is published arrives whole, and settlements
+//! mean what they say.
 
 use std::collections::BTreeSet;
 
@@ -124,7 +125,8 @@ async fn only_what_was_not_settled_comes_back() {
     in_time("close", bus.close()).await;
 }
 
-/// The smallest window: if acknowledgements waited for the delivery that stays out, nothing would come any more.
+/// The smallest window: if acknowledgements waited for the delivery that stays out, nothing would
+/// come any more.
 #[tokio::test]
 async fn one_that_takes_long_does_not_hold_up_the_others() {
     let ground = Ground::new().await;

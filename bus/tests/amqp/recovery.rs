@@ -1,4 +1,5 @@
-//! The bus lives through what happens to brokers: connections cut, queues gone, alarms, kills, absence.
+//! The bus lives through what happens to brokers: connections cut, queues gone, alarms, kills,
+//! absence.
 
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
@@ -180,7 +181,8 @@ async fn an_alarm_blocks_publishing_and_not_acknowledging() {
     let deliveries = receive(&mut consumer, 2).await;
     broker.ctl(&["set_vm_memory_high_watermark", "0.0000001"]).await.unwrap();
     let blocked = |h: &Health| matches!(h, Health::Blocked { reason } if reason.contains("memory"));
-    // The broker blocks a connection when it publishes next: that publish, and any until we hear of it.
+    // The broker blocks a connection when it publishes next: that publish, and any until we hear of
+    // it.
     let during = to("payment", "during");
     let publishing = async {
         let mut health = bus.health();
@@ -221,7 +223,7 @@ async fn a_killed_broker_keeps_what_it_confirmed() {
     assert_eq!(bus.take_created(), [payment()]);
     let mut consumer = bus.consume(&commands(), 50).await;
     let taken = in_time("some", consumer.receive(10)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(std::env::var("NAP").unwrap().parse().unwrap())).await;
+    broker.sync().await.unwrap();
     broker.kill9();
     healthy("down", &bus, |h| matches!(h, Health::Down { .. })).await;
     settle_all(taken, Settlement::Acknowledge);

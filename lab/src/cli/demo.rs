@@ -16,7 +16,8 @@ pub(crate) struct Arguments {
     once: bool,
 }
 
-/// Where `saga` looks for the API unless told otherwise. Another port is taken where this one is not free.
+/// Where `saga` looks for the API unless told otherwise. Another port is taken where this one is
+/// not free.
 const USUAL_PORT: u16 = 8080;
 
 /// Runs the demonstration.
@@ -105,7 +106,8 @@ fn order(country: &str) -> Value {
     })
 }
 
-/// Runs `saga` against the system. Its exit status 1 means that the answer is no, such as an order that was undone.
+/// Runs `saga` against the system. Its exit status 1 means that the answer is no, such as an order
+/// that was undone.
 fn saga(system: &System, arguments: &[&str]) -> Result<String> {
     let output = Binary::new("saga").args(arguments).env("SAGA_URL", &system.url).output()?;
     match output.status.code() {

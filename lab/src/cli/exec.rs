@@ -43,7 +43,8 @@ async fn command(arguments: &Arguments, servers: &Servers) -> Result<ExitCode> {
     let mut command = lab::bound_to_us(Path::new(program), Signal::Kill, None);
     command.args(rest).env(name, value);
     command.env("AMQP_URL", lab.amqp_url()).env("DATABASE_URL", lab.database_url());
-    // Whoever sits at a terminal may want to talk with the command, so it stays in the foreground there.
+    // Whoever sits at a terminal may want to talk with the command, so it stays in the foreground
+    // there.
     let reach = if io::stdin().is_terminal() { Reach::Process } else { Reach::Group };
     let mut running = Running::start(command, program, reach)?;
     servers.guard(Guarded { pid: running.target(), signal: Signal::Kill })?;

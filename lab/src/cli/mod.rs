@@ -25,11 +25,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Brings everything up, places an order that completes and one that is undone, and goes on until Ctrl-C
+    /// Brings everything up, places an order that completes and one that is undone, and goes on
+    /// until Ctrl-C
     Demo(demo::Arguments),
     /// Checks the code and runs every test against private servers
     Test(test::Arguments),
-    /// Runs a command against private servers; it finds them in `SAGA_LAB`, `AMQP_URL` and `DATABASE_URL`
+    /// Runs a command against private servers; it finds them in `SAGA_LAB`, `AMQP_URL` and
+    /// `DATABASE_URL`
     Exec(exec::Arguments),
 }
 
@@ -56,8 +58,8 @@ async fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
-/// Resolves once somebody wants us to end. From the first call on no such signal ends us by itself: everything that was
-/// started is ended in order first, however often the signal comes.
+/// Resolves once somebody wants us to end. From the first call on no such signal ends us by itself:
+/// everything that was started is ended in order first, however often the signal comes.
 async fn told_to_end() -> Result<()> {
     let cannot = "cannot listen for signals";
     let mut interrupt = signal(SignalKind::interrupt()).context(cannot)?;
@@ -71,7 +73,8 @@ async fn told_to_end() -> Result<()> {
     Ok(())
 }
 
-/// Does the work, unless a signal comes first; then the work is dropped and with it everything that it started.
+/// Does the work, unless a signal comes first; then the work is dropped and with it everything that
+/// it started.
 async fn unless_told_to_end<T>(work: impl Future<Output = Result<T>>) -> Result<Option<T>> {
     tokio::select! {
         biased;

@@ -1,4 +1,5 @@
-//! `lab test`: everything that must hold before a change is whole, in the order in which it fails fastest.
+//! `lab test`: everything that must hold before a change is whole, in the order in which it fails
+//! fastest.
 
 use std::{
     process::ExitCode,
@@ -95,7 +96,8 @@ async fn tests(arguments: &Arguments) -> Result<bool> {
     }
     command.args(&arguments.filter);
     let (name, value) = servers.lab().variable()?;
-    // The tests get their servers from the lab alone: a given server is for fresh virtual hosts and databases only.
+    // The tests get their servers from the lab alone: a given server is for fresh virtual hosts and
+    // databases only.
     command.env(name, value).env_remove("AMQP_URL").env_remove("DATABASE_URL");
     let mut running = Running::start(command, "cargo test", Reach::Group)?;
     // Test processes are no children of ours: only by their group can they be ended with us.

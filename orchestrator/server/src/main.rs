@@ -7,7 +7,6 @@ mod definitions;
 mod engine;
 mod http;
 mod logs;
-mod migrate;
 mod serve;
 mod settings;
 mod shutdown;

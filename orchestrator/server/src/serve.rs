@@ -1,4 +1,4 @@
-//! `saga serve`: the composition root. The one file that names concrete adapters and puts the
+//! `saga serve` and `saga migrate`: the composition root. The one file that names concrete adapters and puts the
 //! orchestrator together; it decides what begins when, and what ends when.
 //!
 //! The API listens before database and broker are there: `/healthz` says that the process lives,
@@ -84,8 +84,7 @@ impl Orchestrator {
             connections: CONNECTIONS,
             allow_unsafe: settings.allow_unsafe_db,
         };
-        let store = Postgres::open(database.reveal(), options).map_err(|error| unready(&error))?;
-        let store = Arc::new(store);
+        let store = Arc::new(open_store(&settings.database, options)?);
         let options = saga_bus::Options {
             url: broker.reveal().to_owned(),
             role: Role::Server,
@@ -159,9 +158,29 @@ impl Orchestrator {
     }
 }
 
+/// Brings the orchestrator's schema up to date, once, without waiting for a database that is away.
+pub(crate) async fn migrate(settings: &settings::Migrate) -> Result<Status, Failure> {
+    logs::start(&settings.logs);
+    settings.database.check()?;
+    // What a database may lose is for whoever serves from it to judge.
+    let options = saga_store::Options { connections: 1, allow_unsafe: true };
+    let store = open_store(&settings.database, options)?;
+    store.migrate().await.map_err(|error| unready(&error))?;
+    tracing::info!(database = %settings.database.database_url, "the schema is up to date");
+    Ok(Status::Done)
+}
+
+/// Does not connect yet.
+fn open_store(
+    database: &settings::Database,
+    options: saga_store::Options,
+) -> Result<Postgres, Failure> {
+    Postgres::open(database.database_url.reveal(), options).map_err(|error| unready(&error))
+}
+
 /// What a database that cannot be served from means for the exit status. What it says names the way
 /// out.
-pub(crate) fn unready(error: &Unready) -> Failure {
+fn unready(error: &Unready) -> Failure {
     match error {
         Unready::Away(_) => Failure::cannot(error.to_string())
             .hint("start it, or name another with `--database-url` or `DATABASE_URL`"),

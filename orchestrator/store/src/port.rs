@@ -179,10 +179,10 @@ pub struct Start {
 /// What became of a start. In this order:
 ///
 /// - An idempotency key that is known decides alone: the same request, or another one.
-/// - A business key whose saga is active, stuck or completed is in use. Without an idempotency key the
-///   same request is answered by that saga.
-/// - A business key whose saga ended otherwise is free for a new idempotency key, and only for that:
-///   without one, the newest of its sagas answers as if it still held the key.
+/// - A business key whose saga is active, stuck or completed is in use. Without an idempotency key
+///   the same request is answered by that saga.
+/// - A business key whose saga ended otherwise is free for a new idempotency key, and only for
+///   that: without one, the newest of its sagas answers as if it still held the key.
 #[derive(Clone, Debug)]
 pub enum Started {
     /// It is durable.
@@ -269,8 +269,8 @@ pub struct Postpone {
 pub struct Sideline {
     /// Which saga.
     pub id: SagaId,
-    /// Look again then; `None` sets it `stuck` instead, with `internal_error` in [`Row::trouble`]. Its
-    /// state stays as it is, and its next transition frees it.
+    /// Look again then; `None` sets it `stuck` instead, with `internal_error` in [`Row::trouble`].
+    /// Its state stays as it is, and its next transition frees it.
     pub until: Option<std::time::Duration>,
     /// What went wrong, for the operator.
     pub reason: String,

@@ -41,7 +41,8 @@ struct Released {
 
 async fn reserve(tx: &mut Tx, input: Reserve, context: &Context) -> Result<Reserved, Error> {
     let wanted = summed(input.items)?;
-    // In the order of the articles, like everybody who locks the stock: so two orders never wait for each other.
+    // In the order of the articles, like everybody who locks the stock: so two orders never wait
+    // for each other.
     for (sku, quantity) in &wanted {
         take(tx, sku, *quantity).await?;
         let sql = "insert into reservation (saga_id, step, sku, quantity, status)

@@ -16,8 +16,8 @@ use crate::{
     service::Service,
 };
 
-/// How long a handler may take: well below RabbitMQ's half hour for an unacknowledged delivery, and enough for a
-/// handler that calls somebody slow.
+/// How long a handler may take: well below RabbitMQ's half hour for an unacknowledged delivery, and
+/// enough for a handler that calls somebody slow.
 const HANDLER_MAX: Duration = Duration::from_secs(60);
 /// Of a compensation that finds nothing to undo.
 const NOTHING_TO_UNDO: &str = r#"{"nothing_to_undo":true}"#;
@@ -28,6 +28,8 @@ pub(crate) enum Done {
     Reply(ReplyBody),
     /// This is the answer, as it was given before.
     Repeat(bytes::Bytes),
+    /// This is the answer to a command that contradicts an earlier one.
+    Contradicted(ReplyBody),
     /// The handler said no; its work is rolled back, and nothing is stored yet.
     Refused(Refusal),
 }
@@ -51,7 +53,8 @@ pub(crate) async fn attempt(
     question: Question,
     refusal: Option<&Refusal>,
 ) -> Result<Done, Trouble> {
-    // Never cancelled while it begins: a timeout here could leave a transaction open on a pooled connection.
+    // Never cancelled while it begins: a timeout here could leave a transaction open on a pooled
+    // connection.
     let mut tx = service.database.begin().await.map_err(|error| sort(error.into()))?;
     let work = work(service, &mut tx, command, question, refusal).await;
     match work {
@@ -91,7 +94,7 @@ async fn work(
             let fault = Fault::new(codes::NOT_FOUND, "there is no trace of the action");
             Done::Reply(ReplyBody::not_completed(Outcome::Unknown, fault))
         }
-        Verdict::Refuse(refused) => Done::Reply(refuse(command, refused)),
+        Verdict::Refuse(refused) => refuse(command, refused),
     };
     Ok(Work { done, durable })
 }
@@ -115,7 +118,8 @@ async fn verdict(tx: &mut Tx, command: &Command, question: Question) -> anyhow::
     Ok(judge(&claim.found, question, at))
 }
 
-/// Runs the handler and stores its answer in the same transaction; or stores the refusal that it gave before.
+/// Runs the handler and stores its answer in the same transaction; or stores the refusal that it
+/// gave before.
 async fn effect(
     service: &Service,
     tx: &mut Tx,
@@ -221,21 +225,22 @@ fn compensated_already() -> ReplyBody {
     rejected(Refusal::new(codes::COMPENSATED_ALREADY, message))
 }
 
-fn refuse(command: &Command, refused: Refused) -> ReplyBody {
+fn refuse(command: &Command, refused: Refused) -> Done {
     match refused {
         Refused::BodyMismatch => {
             let message = "a command of this identity came before with another body";
             log_refused(command, message);
-            failed(codes::BODY_MISMATCH, message.to_owned())
+            Done::Contradicted(failed(codes::BODY_MISMATCH, message.to_owned()))
         }
         Refused::EffectMissing => {
             let message = "there may be an effect that is not in the barrier: it was lost, or \
                 purged; look at the records and resolve the step by hand";
             log_refused(command, message);
-            failed(codes::EFFECT_MISSING, message.to_owned())
+            Done::Reply(failed(codes::EFFECT_MISSING, message.to_owned()))
         }
         Refused::Expired => {
-            failed(codes::EXPIRED, format!("no work starts after {}", command.deadline))
+            let message = format!("no work starts after {}", command.deadline);
+            Done::Reply(failed(codes::EXPIRED, message))
         }
     }
 }

@@ -7,7 +7,7 @@ use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 /// The first delay, about.
 const FIRST: Duration = Duration::from_millis(200);
 /// The longest: a server that is back is noticed soon.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// Growing delays with jitter, without end.
 pub(crate) struct Delays(ExponentialBackoff);

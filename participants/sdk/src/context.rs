@@ -20,14 +20,16 @@ pub struct Context {
     pub started: Timestamp,
 }
 
-/// The input of a compensation. `I` is the action's input (or the definition's `compensation_input`), `O` its output.
+/// The input of a compensation. `I` is the action's input (or the definition's
+/// `compensation_input`), `O` its output.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Undo<I = Json, O = Json> {
     /// What the orchestrator knows of the action. The barrier has already judged by it.
     pub action: Knowledge,
     /// What the action was given.
     pub input: I,
-    /// What the action answered, where the orchestrator has seen it. What was recorded with the effect is surer.
+    /// What the action answered, where the orchestrator has seen it. What was recorded with the
+    /// effect is surer.
     pub output: Option<O>,
 }
 
@@ -43,7 +45,8 @@ impl Context {
         }
     }
 
-    /// The identity of the command, the same for all its attempts: an idempotency key for effects elsewhere.
+    /// The identity of the command, the same for all its attempts: an idempotency key for effects
+    /// elsewhere.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         format!("{}/{}/{}", self.saga_id, self.step, self.phase)

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use saga_protocol::ParticipantName;
 use sqlx::{
-    PgPool,
+    Connection, PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use crate::{Tx, backoff::Delays, schema};
 
-/// How long a command waits for a connection. The orchestrator had better hear of a database that is away.
+/// How long a command waits for a connection. The orchestrator had better hear of a database that
+/// is away.
 const ACQUIRE_MAX: Duration = Duration::from_secs(2);
+/// How long a connection may be idle and still be used unasked.
+const IDLE_UNASKED_MAX: Duration = Duration::from_secs(1);
 /// Settings of each session.
 const SESSION: [(&str, &str); 4] = [
     // A row that is held longer than this is not coming: try again from the start.
@@ -24,10 +27,20 @@ const SESSION: [(&str, &str); 4] = [
     ("timezone", "UTC"),
 ];
 
+/// How a database is used.
+#[derive(Clone, Copy)]
+pub(crate) struct Use {
+    /// Connections at once.
+    pub(crate) connections: u32,
+    /// Whether one that may lose what it has confirmed will do.
+    pub(crate) allow_unsafe: bool,
+}
+
 /// The database of one participant, whose schema bears its name.
 pub(crate) struct Database {
     pool: PgPool,
     name: ParticipantName,
+    allow_unsafe: bool,
 }
 
 /// What can be done about an error.
@@ -43,33 +56,39 @@ pub(crate) enum Class {
 
 impl Database {
     /// Does not connect yet.
-    pub(crate) fn open(
-        name: &ParticipantName,
-        url: &str,
-        connections: u32,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn open(name: &ParticipantName, url: &str, wanted: Use) -> anyhow::Result<Self> {
         let options: PgConnectOptions = url.parse().context("`DATABASE_URL` is not valid")?;
         let options = options
             .application_name(name.as_str())
             .options(SESSION)
             .options([("search_path", format!("\"{name}\""))]);
         let pool = PgPoolOptions::new()
-            .max_connections(connections)
+            .max_connections(wanted.connections)
             .acquire_timeout(ACQUIRE_MAX)
-            // A round trip per command; a connection that broke shows at its first statement, which costs an attempt.
+            // A round trip per command. Only a connection that was idle for a while is asked whether
+            // it still works: a server that was restarted breaks them all.
             .test_before_acquire(false)
+            .before_acquire(|connection, metadata| {
+                Box::pin(async move {
+                    if metadata.idle_for > IDLE_UNASKED_MAX {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options);
-        Ok(Self { pool, name: name.clone() })
+        Ok(Self { pool, name: name.clone(), allow_unsafe: wanted.allow_unsafe })
     }
 
     /// Waits for the database and brings the tables up to date.
     pub(crate) async fn prepare(&self, business: &[&'static str]) -> anyhow::Result<()> {
         let mut delays = Delays::new();
         loop {
-            let error = match schema::apply(&self.pool, &self.name, business).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
+            let prepared = async {
+                self.check().await?;
+                schema::apply(&self.pool, &self.name, business).await
             };
+            let Err(error) = prepared.await else { return Ok(()) };
             if class_of(&error) == Class::Permanent {
                 return Err(error.context("cannot prepare the database"));
             }
@@ -78,14 +97,30 @@ impl Database {
         }
     }
 
-    /// Waits until the database answers.
+    /// Waits until the database answers and takes writes.
     pub(crate) async fn recovered(&self) {
         let mut delays = Delays::new();
-        while let Err(error) = sqlx::query("select 1").execute(&self.pool).await {
-            tracing::warn!(error = %error, "waiting for the database");
+        while let Err(error) = self.check().await {
+            tracing::warn!(error = format!("{error:#}"), "waiting for the database");
             delays.wait().await;
         }
         tracing::info!("the database answers");
+    }
+
+    /// Whether it can be relied on: what is answered as done must not be lost.
+    async fn check(&self) -> anyhow::Result<()> {
+        let sql = "select pg_is_in_recovery() as standby,
+            current_setting('fsync') <> 'off'
+                and current_setting('synchronous_commit') <> 'off' as safe";
+        let row = sqlx::query(sql).fetch_one(&self.pool).await.context("it does not answer")?;
+        let (standby, safe): (bool, bool) = (row.try_get("standby")?, row.try_get("safe")?);
+        ensure!(!standby, "it is a standby; let `DATABASE_URL` name the primary");
+        ensure!(
+            self.allow_unsafe || safe,
+            "it has `fsync` or `synchronous_commit` off, so that a crash of its machine can lose \
+             what was confirmed; set them to `on`, or accept the loss with `--allow-unsafe-db`"
+        );
+        Ok(())
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
@@ -109,8 +144,8 @@ pub(crate) fn class(error: &sqlx::Error) -> Class {
         sqlx::Error::Database(error) => match error.code().as_deref() {
             // Serialization failure, deadlock, lock timeout.
             Some("40001" | "40P01" | "55P03") => Class::Conflict,
-            // Shutting down, crashed, starting up, idle too long.
-            Some("57P01" | "57P02" | "57P03" | "25P03") => Class::Unavailable,
+            // Shutting down, crashed, starting up, idle too long, read-only since a failover.
+            Some("57P01" | "57P02" | "57P03" | "25P03" | "25006") => Class::Unavailable,
             // Connection exceptions, out of resources.
             Some(code) if code.starts_with("08") || code.starts_with("53") => Class::Unavailable,
             Some(_) | None => Class::Permanent,

@@ -9,8 +9,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Context, Error, Tx};
 
-/// An `async fn(&mut Tx, I, &Context) -> Result<O, Error>`. It writes through the transaction it is given and nothing
-/// else: what it does elsewhere happens again whenever the transaction is rolled back.
+/// An `async fn(&mut Tx, I, &Context) -> Result<O, Error>`. It writes through the transaction it is
+/// given and nothing else: what it does elsewhere happens again whenever the transaction is rolled
+/// back.
 pub trait Handler<'a, I, O>: Send + Sync {
     /// Runs it.
     fn call(

@@ -1,8 +1,10 @@
-//! What a participant in Rust stands on: it consumes commands, guards them with the barrier, runs the handlers, replies.
+//! What a participant in Rust stands on: it consumes commands, guards them with the barrier, runs
+//! the handlers, replies.
 //!
-//! A participant says what its actions do; that a command arriving twice, late, or in the wrong order does no harm is
-//! the business of this crate. Delivery is at-least-once, effects are once: the barrier's row and the business change
-//! commit in one transaction of the participant's own database.
+//! A participant says what its actions do; that a command arriving twice, late, or in the wrong
+//! order does no harm is the business of this crate. Delivery is at-least-once, effects are once:
+//! the barrier's row and the business change commit in one transaction of the participant's own
+//! database.
 //!
 //! ```no_run
 //! use saga_participant::{Context, Error, Participant, Refusal, Tx, Undo};
@@ -55,13 +57,17 @@ mod schema;
 mod service;
 mod settings;
 mod shutdown;
+pub mod testing;
 mod tx;
 
 pub use context::{Context, Undo};
 pub use handler::Handler;
 pub use participant::Participant;
 pub use refusal::{Error, Refusal};
-pub use saga_protocol::{Command, Knowledge, ParticipantName, Phase, SagaId, StepKind, StepName};
+pub use saga_protocol::{
+    Command, Json, Knowledge, Outcome, ParticipantName, Phase, ReplyBody, SagaId, StepKind,
+    StepName,
+};
 pub use service::{Answer, Service};
 pub use settings::Settings;
 pub use tx::{Column, Parameter, Row, Tx, Value};

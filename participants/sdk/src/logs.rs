@@ -4,11 +4,11 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::settings::LogFormat;
+use crate::settings::{LogFormat, Settings};
 
 /// Begins to log, to the standard error.
-pub(crate) fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+pub(crate) fn start(settings: &Settings) {
+    let (filter, format) = (EnvFilter::new(&settings.log), settings.log_format);
     let terminal = io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let text = format == LogFormat::Text || (format == LogFormat::Auto && terminal);

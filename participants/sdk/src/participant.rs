@@ -7,8 +7,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Handler, Service, Settings,
+    database::Use,
     handler::{Dispatch, Typed},
     runtime,
+    settings::CONCURRENCY,
 };
 
 /// The handlers of a participant, by phase and name.
@@ -52,8 +54,8 @@ impl Participant {
         self.add(Phase::Action, name, Typed::new(handler))
     }
 
-    /// Adds a compensation: what is called backward, only where its action took effect. Its input is an
-    /// [`Undo`](crate::Undo).
+    /// Adds a compensation: what is called backward, only where its action took effect. Its input
+    /// is an [`Undo`](crate::Undo).
     #[must_use]
     pub fn compensation<F, I, O>(self, name: &'static str, handler: F) -> Self
     where
@@ -64,8 +66,9 @@ impl Participant {
         self.add(Phase::Compensation, name, Typed::new(handler))
     }
 
-    /// Adds SQL that makes its tables. The first call is version 1, each further one is the next version: what a
-    /// database lacks is applied at start, what it has is never applied again and must not be edited.
+    /// Adds SQL that makes its tables. The first call is version 1, each further one is the next
+    /// version: what a database lacks is applied at start, what it has is never applied again and
+    /// must not be edited.
     #[must_use]
     pub fn schema(mut self, sql: &'static str) -> Self {
         self.schema.push(sql);
@@ -75,18 +78,21 @@ impl Participant {
     /// Runs it with the settings of the command line and the environment, until it is told to end.
     ///
     /// # Errors
-    /// When it cannot start for a reason that waiting does not mend, such as a schema from a newer version.
+    /// When it cannot start for a reason that waiting does not mend, such as a schema from a newer
+    /// version.
     pub async fn run(self) -> anyhow::Result<()> {
         let settings = Settings::from_arguments();
         runtime::run(self, settings).await
     }
 
-    /// Connects it to a database and makes its tables, without a bus: commands are given to it by hand.
+    /// Connects it to a database and makes its tables, without a bus: commands are given to it by
+    /// hand.
     ///
     /// # Errors
     /// When the database cannot be used.
     pub async fn connect(self, database_url: &str) -> anyhow::Result<Service> {
-        Service::connect(self, database_url, crate::settings::CONCURRENCY).await
+        let wanted = Use { connections: CONCURRENCY, allow_unsafe: false };
+        Service::connect(self, database_url, wanted).await
     }
 
     fn add(mut self, phase: Phase, name: &'static str, handler: impl Dispatch + 'static) -> Self {

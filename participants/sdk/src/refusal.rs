@@ -2,10 +2,12 @@
 
 use saga_protocol::Fault;
 
-/// A decided no, without effect: the business does not allow it. All that the handler wrote is rolled back.
+/// A decided no, without effect: the business does not allow it. All that the handler wrote is
+/// rolled back.
 ///
-/// From an action that may refuse it is final and stored. From a compensation or a retriable step it means "a human,
-/// now": it is not stored, so that the step can be tried anew once the cause is mended.
+/// From an action that may refuse it is final and stored. From a compensation or a retriable step
+/// it means "a human, now": it is not stored, so that the step can be tried anew once the cause is
+/// mended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// A stable word, such as `insufficient_funds`.

@@ -1,4 +1,4 @@
-//! Sends replies. A command is acknowledged only after the broker has confirmed its reply.
+//! Sends replies. A command is settled only after the broker has confirmed its reply.
 
 use std::sync::Arc;
 
@@ -15,10 +15,11 @@ use crate::backoff::Delays;
 
 /// Replies waiting to be sent. When it is full, commands wait in their turn.
 const WAITING_MAX: usize = limits::BATCH_MAX;
-/// Batches in flight: one being confirmed while the next is filled, and some for a broker that is far.
+/// Batches in flight: one being confirmed while the next is filled, and some for a broker that is
+/// far.
 const BATCHES_MAX: usize = limits::BATCHES_IN_FLIGHT;
-/// How often a reply is published before its command is given back to the broker: a full queue empties within these
-/// few seconds, or not soon.
+/// How often a reply is published before its command is given back to the broker: a full queue
+/// empties within these few seconds, or not soon.
 const TRIES_MAX: usize = 5;
 
 /// An answer on its way.
@@ -29,6 +30,8 @@ pub(crate) struct Outbound {
     pub(crate) body: Bytes,
     /// How to answer the broker.
     pub(crate) settle: Box<dyn FnOnce(Settlement) + Send + Sync>,
+    /// What to answer, once the reply is confirmed.
+    pub(crate) settlement: Settlement,
 }
 
 /// The way to the sender, which ends when the last of these is dropped.
@@ -42,7 +45,8 @@ impl Replies {
         (Self(sender), tokio::spawn(run(bus, outbound)))
     }
 
-    /// Hands an answer over. Where the sender is gone, so is the process: the command is delivered again.
+    /// Hands an answer over. Where the sender is gone, so is the process: the command is delivered
+    /// again.
     pub(crate) async fn send(&self, outbound: Outbound) {
         let _ = self.0.send(outbound).await;
     }
@@ -85,10 +89,15 @@ fn settle(batch: Vec<Outbound>, results: Vec<Result<(), Unpublished>>) -> Vec<Ou
     let mut again = Vec::new();
     for (outbound, result) in batch.into_iter().zip(results) {
         match result {
-            Ok(()) => (outbound.settle)(Settlement::Acknowledge),
+            Ok(()) => (outbound.settle)(outbound.settlement),
             Err(error) => {
                 let Command { saga_id, step, .. } = &outbound.command;
-                tracing::warn!(saga.id = %saga_id, step.name = %step, error = %error, "no reply sent");
+                tracing::warn!(
+                    saga.id = %saga_id,
+                    step.name = %step,
+                    error = %error,
+                    "no reply sent"
+                );
                 again.push(outbound);
             }
         }

@@ -18,26 +18,31 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    Answer, Participant, Service, Settings, logs,
+    Answer, Participant, Service, Settings,
+    database::Use,
+    logs,
     replies::{Outbound, Replies},
     shutdown::Shutdown,
 };
 
-/// Commands held ready per command being served: hides a round trip to the broker, and leaves the rest of the queue to
-/// the other replicas.
+/// Commands held ready per command being served: hides a round trip to the broker, and leaves the
+/// rest of the queue to the other replicas.
 const PREFETCH_FACTOR: u32 = 4;
-/// How long what has begun may take once we are told to end. Below what supervisors commonly allow before they kill.
+/// How long what has begun may take once we are told to end. Below what supervisors commonly allow
+/// before they kill.
 const DRAIN_MAX: Duration = Duration::from_secs(8);
 
 /// Runs a participant until it is told to end.
 pub(crate) async fn run(participant: Participant, settings: Settings) -> anyhow::Result<()> {
-    logs::start(settings.log_format);
-    // TLS takes one provider for the process. Whoever comes first wins; all our binaries want the same.
+    logs::start(&settings);
+    // TLS takes one provider for the process. Whoever comes first wins; all our binaries want the
+    // same.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let shutdown = Shutdown::listen()?;
     let name = participant.name.clone();
     tracing::info!(participant.name = %name, "starting");
-    let connecting = Service::connect(participant, &settings.database_url, settings.concurrency);
+    let wanted = Use { connections: settings.concurrency, allow_unsafe: settings.allow_unsafe_db };
+    let connecting = Service::connect(participant, &settings.database_url, wanted);
     let service = tokio::select! {
         biased;
         () = shutdown.drain.cancelled() => return Ok(()),
@@ -122,8 +127,8 @@ pub(crate) async fn serve(
     }
 }
 
-/// Takes as many commands as can be served now. `None` once told to end. The permits come first: a command that is
-/// taken is served at once.
+/// Takes as many commands as can be served now. `None` once told to end. The permits come first: a
+/// command that is taken is served at once.
 async fn next(
     commands: &mut dyn Consumer,
     slots: &Arc<Semaphore>,
@@ -162,11 +167,12 @@ impl Desk {
         let Some(command) = read(&delivery, &self.service.name) else {
             return (delivery.settle)(Settlement::Reject);
         };
-        let body = match self.service.handle(&command).await {
-            Answer::Reply(body) => body,
+        let (body, settlement) = match self.service.handle(&command).await {
+            Answer::Reply(body) => (body, Settlement::Acknowledge),
+            Answer::Contradicted(body) => (body, Settlement::Reject),
             Answer::Unavailable(body) => {
                 self.database_down.store(true, Ordering::Relaxed);
-                body
+                (body, Settlement::Acknowledge)
             }
             Answer::InDoubt => return (delivery.settle)(Settlement::Requeue),
         };
@@ -177,11 +183,13 @@ impl Desk {
             command.attempt = command.attempt,
             "answered"
         );
-        self.replies.send(Outbound { command, body, settle: delivery.settle }).await;
+        let settle = delivery.settle;
+        self.replies.send(Outbound { command, body, settle, settlement }).await;
     }
 }
 
-/// The command of a delivery. What is none, or is meant for somebody else, cannot be answered: nobody waits for it.
+/// The command of a delivery. What is none, or is meant for somebody else, cannot be answered:
+/// nobody waits for it.
 fn read(delivery: &Delivery, name: &ParticipantName) -> Option<Command> {
     let message = &delivery.message;
     let reason = match Command::from_message(message) {

@@ -46,7 +46,8 @@ async fn make_schema(tx: &mut PgConnection, name: &ParticipantName) -> anyhow::R
     let sql = "select exists (select from pg_namespace where nspname = $1)";
     let there: bool = sqlx::query_scalar(sql).bind(name.as_str()).fetch_one(&mut *tx).await?;
     if !there {
-        // No statement takes a schema's name as a parameter. A participant's name has no quotes in it.
+        // No statement takes a schema's name as a parameter. A participant's name has no quotes in
+        // it.
         let sql = AssertSqlSafe(format!("create schema \"{name}\""));
         sqlx::raw_sql(sql).execute(&mut *tx).await.with_context(|| {
             format!("cannot create schema `{name}`; create it and grant its use to this role")

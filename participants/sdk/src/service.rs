@@ -9,12 +9,12 @@ use crate::{
     attempt::{Done, Trouble, attempt, failed, rejected},
     barrier::Question,
     codes,
-    database::Database,
+    database::{Database, Use},
     participant::Handlers,
 };
 
-/// Attempts of one command within one delivery. Deadlocks and serialization failures give way at the second or third;
-/// past this it is better to let the orchestrator wait.
+/// Attempts of one command within one delivery. Deadlocks and serialization failures give way at
+/// the second or third; past this it is better to let the orchestrator wait.
 const ATTEMPTS_MAX: u32 = 5;
 
 /// A participant that is ready to serve.
@@ -29,9 +29,14 @@ pub struct Service {
 pub enum Answer {
     /// The body of the reply. What it says is durable.
     Reply(Bytes),
-    /// The body of the reply, which is `failed`: the database does not answer. Take no more commands until it does.
+    /// The body of the reply, which is `failed`: the command contradicts an earlier one of its
+    /// identity. It is answered, and then goes to the dead letters, for somebody to see.
+    Contradicted(Bytes),
+    /// The body of the reply, which is `failed`: the database does not answer. Take no more
+    /// commands until it does.
     Unavailable(Bytes),
-    /// Nobody knows whether the transaction was committed. No reply: the command must be delivered again.
+    /// Nobody knows whether the transaction was committed. No reply: the command must be delivered
+    /// again.
     InDoubt,
 }
 
@@ -45,10 +50,10 @@ impl Service {
     pub(crate) async fn connect(
         participant: Participant,
         database_url: &str,
-        connections: u32,
+        wanted: Use,
     ) -> anyhow::Result<Self> {
         let Participant { name, handlers, schema } = participant;
-        let database = Database::open(&name, database_url, connections)?;
+        let database = Database::open(&name, database_url, wanted)?;
         database.prepare(&schema).await?;
         Ok(Self { name, handlers, database })
     }
@@ -68,6 +73,7 @@ impl Service {
             match attempt(self, command, question, refusal.as_ref()).await {
                 Ok(Done::Reply(body)) => return reply(&body),
                 Ok(Done::Repeat(bytes)) => return Answer::Reply(bytes),
+                Ok(Done::Contradicted(body)) => return Answer::Contradicted(body.to_bytes()),
                 // The next attempt stores it, unless a copy has settled the command meanwhile.
                 Ok(Done::Refused(said)) if may_refuse(command) => refusal = Some(said),
                 Ok(Done::Refused(said)) => return reply(&rejected(said)),

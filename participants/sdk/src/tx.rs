@@ -1,8 +1,10 @@
-//! The transaction that handlers write through: an enum over the databases that a participant may stand on.
+//! The transaction that handlers write through: an enum over the databases that a participant may
+//! stand on.
 //!
-//! Business SQL is written once, in the subset that Postgres and SQLite share: `$n`, `on conflict do nothing`,
-//! `returning`, conditional updates, `check`; no casts, arrays, JSON operators or `now()`; whole numbers are `bigint`;
-//! names are unqualified. Postgres finds them by `search_path`, which is the participant's schema.
+//! Business SQL is written once, in the subset that Postgres and SQLite share: `$n`, `on conflict
+//! do nothing`, `returning`, conditional updates, `check`; no casts, arrays, JSON operators or
+//! `now()`; whole numbers are `bigint`; names are unqualified. Postgres finds them by
+//! `search_path`, which is the participant's schema.
 
 use saga_protocol::{SagaId, StepName};
 use sqlx::{

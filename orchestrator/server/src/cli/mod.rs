@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::failure::{Failure, Status};
-use crate::{migrate, serve, settings};
+use crate::{serve, settings};
 
 /// Runs sagas over RabbitMQ and Postgres, and operates them.
 ///
@@ -71,7 +71,7 @@ pub(crate) fn main() -> ExitCode {
 async fn run(command: Command) -> Result<Status, Failure> {
     match command {
         Command::Serve(settings) => serve::run(settings).await,
-        Command::Migrate(settings) => migrate::run(&settings).await,
+        Command::Migrate(settings) => serve::migrate(&settings).await,
         Command::Check(arguments) => check::run(&arguments),
         Command::Start(arguments) => start::run(&arguments).await,
         Command::List(arguments) => list::run(&arguments).await,

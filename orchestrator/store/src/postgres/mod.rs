@@ -28,8 +28,8 @@ use crate::{
     Sideline, Start, Started, Store,
 };
 
-/// How long a caller waits for an answer, from whatever is between us and the server. The server ends
-/// what it hears of much sooner: what takes longer than this is not coming.
+/// How long a caller waits for an answer, from whatever is between us and the server. The server
+/// ends what it hears of much sooner: what takes longer than this is not coming.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// A store on Postgres.

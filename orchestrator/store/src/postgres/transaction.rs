@@ -1,6 +1,6 @@
-//! The one place that begins and commits. A transaction that is not brought to its end, because of a
-//! panic or a caller that goes away in the middle, takes its connection with it: nothing is left open
-//! in the pool.
+//! The one place that begins and commits. A transaction that is not brought to its end, because of
+//! a panic or a caller that goes away in the middle, takes its connection with it: nothing is left
+//! open in the pool.
 
 use sqlx::{Executor, PgConnection, PgPool, Postgres, pool::PoolConnection};
 
@@ -27,11 +27,11 @@ impl Transaction {
         &mut self.connection
     }
 
-    /// Commits where the work succeeded; else rolls back, so that nothing is locked any more when the
-    /// error is heard of.
+    /// Commits where the work succeeded; else rolls back, so that nothing is locked any more when
+    /// the error is heard of.
     ///
-    /// The statement before the commit fails where an earlier error was swallowed: Postgres would answer
-    /// the commit of such a transaction with a rollback, and sqlx would call that a success.
+    /// The statement before the commit fails where an earlier error was swallowed: Postgres would
+    /// answer the commit of such a transaction with a rollback, and sqlx would call that a success.
     pub(super) async fn end<T>(mut self, work: Result<T, Error>) -> Result<T, Error> {
         match work {
             Ok(done) => {

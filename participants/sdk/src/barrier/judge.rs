@@ -1,17 +1,20 @@
-//! What to do with a command, given what the barrier remembers. Pure: adapters and simulation share it.
+//! What to do with a command, given what the barrier remembers. Pure: adapters and simulation share
+//! it.
 //!
-//! After the sub-transaction barrier of DTM (<https://en.dtm.pub/practice/barrier.html>), which names the three
-//! troubles: a duplicate, a compensation whose action never came, and an action that comes after its compensation.
-//! Beyond it, the barrier keeps the reply, so that a repeat is answered like the first; tells commands of one identity
-//! apart by their bodies; and does not believe a participant that lost its memory.
+//! After the sub-transaction barrier of DTM (<https://en.dtm.pub/practice/barrier.html>), which
+//! names the three troubles: a duplicate, a compensation whose action never came, and an action
+//! that comes after its compensation. Beyond it, the barrier keeps the reply, so that a repeat is
+//! answered like the first; tells commands of one identity apart by their bodies; and does not
+//! believe a participant that lost its memory.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use saga_protocol::{BodyHash, Knowledge, Timestamp};
 
-/// Rows of sagas that began less than this ago are all there: no purge may remove them. Far above the time that a
-/// command can take to come back, which is its deadline of a day, or an operator's weekend.
+/// Rows of sagas that began less than this ago are all there: no purge may remove them. Far above
+/// the time that a command can take to come back, which is its deadline of a day, or an operator's
+/// weekend.
 pub const HORIZON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What a row says of its command.
@@ -82,7 +85,8 @@ pub enum Verdict {
     Work,
     /// Answer this again. Nothing is written.
     Repeat(Bytes),
-    /// Answer "completed, nothing to undo" and leave a tombstone, so that the action never takes effect.
+    /// Answer "completed, nothing to undo" and leave a tombstone, so that the action never takes
+    /// effect.
     LeaveTombstone,
     /// Answer "completed, nothing to undo". Nothing is written.
     NothingToUndo,
@@ -136,10 +140,14 @@ fn backward(found: &Found, body: BodyHash, knowledge: Knowledge, at: At) -> Verd
             Knowledge::Unknown | Knowledge::Completed => Verdict::Refuse(Refused::EffectMissing),
         };
     };
-    match action.state {
-        State::Completed => in_time(Verdict::Work, at),
-        State::Rejected => Verdict::NothingToUndo,
-        State::Tombstone => repeat(action, body),
+    match (action.state, knowledge) {
+        (State::Completed, _) => in_time(Verdict::Work, at),
+        (State::Rejected, Knowledge::Unknown) => Verdict::NothingToUndo,
+        (State::Tombstone, Knowledge::Unknown) => repeat(action, body),
+        // The orchestrator has seen an effect that this memory has never known.
+        (State::Rejected | State::Tombstone, Knowledge::Completed) => {
+            Verdict::Refuse(Refused::EffectMissing)
+        }
     }
 }
 

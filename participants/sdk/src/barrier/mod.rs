@@ -1,6 +1,8 @@
-//! The barrier: makes a participant's commands idempotent and orders a compensation against its action.
+//! The barrier: makes a participant's commands idempotent and orders a compensation against its
+//! action.
 //!
-//! [`judge`] decides and is pure; the adapters beside it only look and write, in the transaction of the business change.
+//! [`judge`] decides and is pure; the adapters beside it only look and write, in the transaction of
+//! the business change.
 
 mod judge;
 pub(crate) mod postgres;

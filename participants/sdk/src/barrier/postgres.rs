@@ -1,7 +1,9 @@
-//! The barrier on Postgres, in READ COMMITTED: an insert that meets an uncommitted twin waits for its fate.
+//! The barrier on Postgres, in READ COMMITTED: an insert that meets an uncommitted twin waits for
+//! its fate.
 //!
-//! Action and compensation both insert the *action's* row first, so they meet on one unique key and cannot deadlock.
-//! What was inserted is undone with its transaction unless the verdict says otherwise.
+//! Action and compensation both insert the *action's* row first, so they meet on one unique key and
+//! cannot deadlock. What was inserted is undone with its transaction unless the verdict says
+//! otherwise.
 
 use anyhow::{Context, bail};
 use saga_protocol::{BodyHash, Command, Phase, Timestamp};
@@ -35,8 +37,8 @@ pub(crate) async fn claim_action(
     Ok(Claim { found, now })
 }
 
-/// Takes the identity of a compensation. Where there is no trace of the action, a tombstone with this reply is written
-/// in its place: to be committed, or rolled back, as the verdict says.
+/// Takes the identity of a compensation. Where there is no trace of the action, a tombstone with
+/// this reply is written in its place: to be committed, or rolled back, as the verdict says.
 pub(crate) async fn claim_compensation(
     connection: &mut PgConnection,
     command: &Command,
@@ -53,8 +55,8 @@ pub(crate) async fn claim_compensation(
     Ok(Claim { found, now })
 }
 
-/// The rows of a step that others have written, by a statement of its own: the one that waited for a twin does not see
-/// what the twin wrote.
+/// The rows of a step that others have written, by a statement of its own: the one that waited for
+/// a twin does not see what the twin wrote.
 pub(crate) async fn find(
     connection: &mut PgConnection,
     command: &Command,
@@ -118,7 +120,7 @@ async fn insert(
             insert into barrier (saga_id, step, phase, body_sha256, outcome, reply, saga_started)
             values ($1, $2, $3, $4, $5, $6,
                 timestamptz 'epoch' + $7::bigint * interval '1 microsecond')
-            on conflict do nothing
+            on conflict (saga_id, step, phase) do update set step = excluded.step where false
             returning saga_id
         )
         select exists (select from ours) as ours,

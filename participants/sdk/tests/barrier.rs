@@ -1,0 +1,292 @@
+//! The barrier on a real Postgres: a small shop whose every sale and return is counted.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::sync::Arc;
+
+use lab::{Database, Lab};
+use rand::seq::SliceRandom;
+use saga_participant::{
+    Answer, Command, Context, Error, Knowledge, Outcome, Participant, Refusal, Service, StepKind,
+    Tx, Undo,
+    testing::{action, brief, compensation, serve},
+};
+use serde_json::{Value, json};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use Outcome::{Completed, Failed, Rejected};
+
+/// What has been done, counted, and a switch that decides whether the shop is open.
+const SCHEMA: &str = "
+create table sale (saga_id uuid primary key, sold bigint not null, returned bigint not null);
+create table door (open boolean not null);
+insert into door (open) values (true);
+";
+
+/// Sagas in the race, and copies of each of their commands.
+const SAGAS: usize = 200;
+const COPIES: usize = 3;
+/// Commands served at once, as many as the service has connections.
+const AT_ONCE: usize = 16;
+
+struct Shop {
+    service: Service,
+    pool: PgPool,
+    _database: Database,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let database = Lab::from_env().unwrap().database().await.unwrap();
+        let participant = Participant::new("shop")
+            .action("sell", sell)
+            .action("sell_badly", sell_badly)
+            .compensation("take_back", take_back)
+            .schema(SCHEMA);
+        let service = participant.connect(&database.url).await.unwrap();
+        let pool = PgPoolOptions::new().max_connections(2).connect(&database.url).await.unwrap();
+        Self { service, pool, _database: database }
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// How many sales were made and not taken back, and how many rows the barrier has.
+    async fn effects_and_rows(&self) -> (i64, i64) {
+        let effects = "select coalesce(sum(sold - returned), 0)::bigint from shop.sale";
+        (self.count(effects).await, self.count("select count(*) from shop.barrier").await)
+    }
+
+    async fn set_door(&self, open: bool) {
+        sqlx::query("update shop.door set open = $1").bind(open).execute(&self.pool).await.unwrap();
+    }
+}
+
+async fn sell(tx: &mut Tx, _: Value, context: &Context) -> Result<Value, Error> {
+    // Counted, not guarded: only the barrier keeps it at one.
+    let sql = "insert into sale (saga_id, sold, returned) values ($1, 1, 0)
+        on conflict (saga_id) do update set sold = sale.sold + 1";
+    tx.execute(sql, &[&context.saga_id]).await?;
+    require_open(tx).await?;
+    Ok(json!({ "saga": context.saga_id }))
+}
+
+async fn take_back(tx: &mut Tx, _: Undo, context: &Context) -> Result<(), Error> {
+    require_open(tx).await?;
+    let sql = "update sale set returned = returned + 1 where saga_id = $1";
+    tx.execute(sql, &[&context.saga_id]).await?;
+    Ok(())
+}
+
+async fn require_open(tx: &mut Tx) -> Result<(), Error> {
+    let door = tx.fetch_optional("select open from door", &[]).await?;
+    if door.is_some_and(|row| row.get("open").unwrap_or(false)) {
+        return Ok(());
+    }
+    Err(Refusal::new("closed", "the shop is closed").into())
+}
+
+/// Sells, then goes wrong in the way that its input names.
+async fn sell_badly(tx: &mut Tx, way: String, context: &Context) -> Result<Value, Error> {
+    let sold = sell(tx, Value::Null, context).await?;
+    match way.as_str() {
+        "error" => Err(anyhow::anyhow!("the till is jammed").into()),
+        "panic" => panic!("the till is on fire"),
+        "swallow" => {
+            // Postgres has given up on the transaction; who ignores that must not seem to succeed.
+            tx.execute("select no_such_column from door", &[]).await.ok();
+            Ok(sold)
+        }
+        "rollback" => {
+            tx.execute("rollback", &[]).await?;
+            Ok(sold)
+        }
+        "long" => Ok(Value::String("x".repeat(saga_protocol::limits::OUTPUT_BYTES_MAX))),
+        other => panic!("no way `{other}`"),
+    }
+}
+
+fn sale() -> Command {
+    action("shop", "sell", &json!({ "item": "lamp" }))
+}
+
+fn undo(of: &Command, knowledge: Knowledge) -> Command {
+    compensation(of, "take_back", knowledge, None)
+}
+
+fn next_attempt(command: &Command) -> Command {
+    Command { attempt: command.attempt + 1, ..command.clone() }
+}
+
+#[tokio::test]
+async fn a_repeat_gets_the_first_answer_and_does_nothing() {
+    let shop = Shop::open().await;
+    let sale = sale();
+    let first = shop.service.handle(&sale).await;
+    assert_eq!(shop.service.handle(&next_attempt(&sale)).await, first, "byte for byte");
+    assert_eq!(shop.effects_and_rows().await, (1, 1));
+    let undo = undo(&sale, Knowledge::Completed);
+    let undone = shop.service.handle(&undo).await;
+    assert_eq!(shop.service.handle(&next_attempt(&undo)).await, undone);
+    assert_eq!(shop.service.handle(&sale).await, first, "a late copy of what was undone");
+    assert_eq!(shop.effects_and_rows().await, (0, 2));
+    assert_eq!(shop.count("select sum(returned)::bigint from shop.sale").await, 1);
+}
+
+#[tokio::test]
+async fn an_action_that_comes_after_its_compensation_never_takes_effect() {
+    let shop = Shop::open().await;
+    let sale = sale();
+    let undo = undo(&sale, Knowledge::Unknown);
+    let answer = shop.service.handle(&undo).await;
+    let Answer::Reply(body) = &answer else { panic!("{answer:?}") };
+    assert_eq!(body, r#"{"outcome":"completed","output":{"nothing_to_undo":true}}"#);
+    let late = serve(&shop.service, &sale).await;
+    assert_eq!(brief(&late), (Rejected, "compensated_already"));
+    assert_eq!(shop.service.handle(&undo).await, answer);
+    assert_eq!(shop.effects_and_rows().await, (0, 1));
+}
+
+#[tokio::test]
+async fn a_participant_that_lost_its_memory_is_not_believed() {
+    let shop = Shop::open().await;
+    let sale = sale();
+    serve(&shop.service, &sale).await;
+    sqlx::query("delete from shop.barrier").execute(&shop.pool).await.unwrap();
+    let undo = undo(&sale, Knowledge::Completed);
+    let reply = serve(&shop.service, &undo).await;
+    assert_eq!(brief(&reply), (Failed, "effect_missing"));
+    assert_eq!(shop.effects_and_rows().await, (1, 0), "nothing is written");
+}
+
+#[tokio::test]
+async fn a_refusal_is_kept_only_where_it_is_final() {
+    let shop = Shop::open().await;
+    shop.set_door(false).await;
+    let (final_no, mut retriable) = (sale(), sale());
+    retriable.kind = StepKind::Retriable;
+    let said = shop.service.handle(&final_no).await;
+    let reply = serve(&shop.service, &retriable).await;
+    assert_eq!(brief(&reply), (Rejected, "closed"));
+    assert_eq!(shop.effects_and_rows().await, (0, 1), "and the refused sale is rolled back");
+    shop.set_door(true).await;
+    assert_eq!(shop.service.handle(&final_no).await, said, "the answer stands");
+    let unknown = serve(&shop.service, &undo(&final_no, Knowledge::Unknown)).await;
+    assert_eq!(brief(&unknown), (Completed, ""), "there is nothing to undo");
+    let reply = serve(&shop.service, &retriable).await;
+    assert_eq!(brief(&reply), (Completed, ""), "it is tried anew");
+    shop.set_door(false).await;
+    let undo = undo(&retriable, Knowledge::Completed);
+    let reply = serve(&shop.service, &undo).await;
+    assert_eq!(brief(&reply), (Rejected, "closed"));
+    shop.set_door(true).await;
+    let reply = serve(&shop.service, &undo).await;
+    assert_eq!(brief(&reply), (Completed, ""));
+    assert_eq!(shop.effects_and_rows().await, (0, 3));
+}
+
+#[tokio::test]
+async fn another_body_under_the_same_identity_is_no_repeat() {
+    let shop = Shop::open().await;
+    let sale = sale();
+    serve(&shop.service, &sale).await;
+    let forged = Command { body: r#"{"item":"sofa"}"#.into(), ..sale.clone() };
+    let answer = shop.service.handle(&forged).await;
+    assert!(matches!(answer, Answer::Contradicted(_)), "it goes to the dead letters: {answer:?}");
+    assert_eq!(brief(&saga_participant::testing::read(&answer)), (Failed, "body_mismatch"));
+    assert_eq!(shop.effects_and_rows().await, (1, 1));
+}
+
+#[tokio::test]
+async fn an_attempt_that_fails_leaves_nothing() {
+    let shop = Shop::open().await;
+    let ways = [
+        ("error", "handler_failed"),
+        ("panic", "handler_panicked"),
+        ("swallow", "barrier_failed"),
+        ("rollback", "barrier_failed"),
+        ("long", "bad_output"),
+    ];
+    for (way, code) in ways {
+        let sale = action("shop", "sell_badly", &way);
+        assert_eq!(brief(&serve(&shop.service, &sale).await), (Failed, code), "{way}");
+        assert_eq!(shop.effects_and_rows().await, (0, 0), "{way}");
+    }
+    let unknown = action("shop", "give_away", &());
+    assert_eq!(brief(&serve(&shop.service, &unknown).await), (Failed, "unknown_action"));
+    let unreadable = action("shop", "sell_badly", &7);
+    assert_eq!(brief(&serve(&shop.service, &unreadable).await), (Failed, "bad_input"));
+    let mut expired = sale();
+    expired.deadline = expired.started;
+    assert_eq!(brief(&serve(&shop.service, &expired).await), (Failed, "expired"));
+    assert_eq!(shop.effects_and_rows().await, (0, 0));
+}
+
+/// Copies of actions and compensations, all at once: whichever wins, no sale stays, none is taken
+/// back twice, and all copies of a command hear the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn action_and_compensation_may_race() {
+    let shop = Arc::new(Shop::open().await);
+    let mut copies = Vec::new();
+    for saga in 0..SAGAS {
+        let sale = sale();
+        let undo = undo(&sale, Knowledge::Unknown);
+        let both = [(saga, 0, sale), (saga, 1, undo)];
+        let mut all: Vec<_> = (0..COPIES).flat_map(|_| both.clone()).collect();
+        all.shuffle(&mut rand::rng());
+        copies.extend(all);
+    }
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let mut racing = JoinSet::new();
+    for (saga, phase, command) in copies {
+        let slot = Arc::clone(&slots).acquire_owned().await.unwrap();
+        let shop = Arc::clone(&shop);
+        racing.spawn(async move {
+            let answer = shop.service.handle(&command).await;
+            drop(slot);
+            (saga, phase, answer)
+        });
+    }
+    let mut heard = vec![[const { None::<Answer> }; 2]; SAGAS];
+    for (saga, phase, answer) in racing.join_all().await {
+        match &heard[saga][phase] {
+            Some(first) => assert_eq!(*first, answer, "saga {saga}, phase {phase}"),
+            None => heard[saga][phase] = Some(answer),
+        }
+    }
+    let mut sold = 0;
+    for [action, undo] in heard.into_iter().map(|answers| answers.map(Option::unwrap)) {
+        let action = saga_participant::testing::read(&action);
+        let undone = brief(&saga_participant::testing::read(&undo)) == (Completed, "");
+        assert!(undone);
+        match brief(&action) {
+            (Completed, "") => sold += 1,
+            (Rejected, "compensated_already") => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let once = "select count(*) from shop.sale where sold = 1 and returned = 1";
+    assert_eq!(shop.count(once).await, sold);
+    assert_eq!(shop.count("select count(*) from shop.sale").await, sold);
+    assert!(0 < sold && sold < i64::try_from(SAGAS).unwrap(), "a race that one side won: {sold}");
+}
+
+#[tokio::test]
+async fn tables_made_by_other_sql_are_refused() {
+    let database = Lab::from_env().unwrap().database().await.unwrap();
+    let shop = |versions: &[&'static str]| {
+        versions.iter().fold(Participant::new("shop"), |shop, sql| shop.schema(sql))
+    };
+    let (one, two) = ("create table a (n bigint)", "create table b (n bigint)");
+    let connect = async |versions: &[&'static str]| {
+        shop(versions).connect(&database.url).await.map(drop).map_err(|error| format!("{error:#}"))
+    };
+    connect(&[one]).await.unwrap();
+    connect(&[one, two]).await.unwrap();
+    connect(&[one, two]).await.unwrap();
+    let older = connect(&[one]).await.unwrap_err();
+    assert!(older.contains("has version 2 of `business`, this binary knows 1"), "{older}");
+    let edited = connect(&[two, two]).await.unwrap_err();
+    assert!(edited.contains("put changes into a new version"), "{edited}");
+}

@@ -1,1 +1,0 @@
-//! Style and structure that tools can check.
