@@ -61,9 +61,7 @@ impl Work<'_> {
         let outcome = answer.body.outcome;
         match self.state(step).clone() {
             State::Forward { action, progress } => match outcome {
-                Outcome::Completed => {
-                    self.complete_step(step, action, progress, answer.body.output.clone())
-                }
+                Outcome::Completed => self.complete_step(step, action, progress, answer),
                 Outcome::Rejected => self.reject_step(step, action, progress, answer),
                 Outcome::Failed | Outcome::Unknown => {
                     if !is_current(&action, progress, answer) {
@@ -86,18 +84,26 @@ impl Work<'_> {
     fn complete_step(
         &mut self,
         step: usize,
-        action: Call,
+        mut action: Call,
         progress: Progress,
-        output: Option<Json>,
+        answer: &Answer,
     ) -> Result<(), Rejection> {
-        let at = self.at.now;
+        let output = answer.body.output.clone();
         match (self.check_output(step, output.as_ref()), progress) {
             (Ok(()), _) => {
+                let at = self.at.now;
                 self.set(step, State::Completed { action, output, at, resolved: false });
             }
-            (Err(_), Progress::Exhausted | Progress::Stuck) => return Err(Rejection::Duplicate),
+            (Err(_), _) if answer.phase == Phase::Query => return Err(Rejection::Stale),
             (Err(fault), Progress::Sent { .. } | Progress::Waiting { .. }) => {
                 self.give_up(step, action, &fault);
+            }
+            (Err(fault), Progress::Exhausted | Progress::Stuck) => {
+                if action.error.as_ref().is_some_and(|known| known.code == fault.code) {
+                    return Err(Rejection::Duplicate);
+                }
+                action.error = Some(fault);
+                self.set(step, State::Forward { action, progress });
             }
         }
         Ok(())

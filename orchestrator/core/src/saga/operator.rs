@@ -173,11 +173,14 @@ impl Work<'_> {
         let Some(paused_at) = self.saga.paused_at.take() else {
             return Err(Rejection::Unchanged(self.saga.status()));
         };
+        // The time of a paused saga stands still, also for looks at what it has sent.
         let pause = self.at.now.since(paused_at);
         self.saga.deadline = self.saga.deadline.map(|deadline| deadline.after(pause));
         for step in &mut self.saga.steps {
             match step.state.current_mut() {
-                Some((_, Progress::Sent { due, .. })) => *due = due.after(pause),
+                Some((_, Progress::Sent { since, due })) => {
+                    (*since, *due) = (since.after(pause), due.after(pause));
+                }
                 Some((_, Progress::Waiting { retry_at })) => *retry_at = retry_at.after(pause),
                 Some((_, Progress::Exhausted | Progress::Stuck)) | None => {}
             }
