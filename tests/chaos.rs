@@ -1,8 +1,8 @@
 //! Under load participants are killed at random moments, and the orchestrator too; then every saga
-//! has ended, nothing is lost, and nothing was done twice. Alone, with its progress, and longer:
+//! has ended, nothing is lost, and nothing was done twice. Alone, and longer:
 //!
 //! `SAGA_CHAOS_ORDERS=20000 SAGA_CHAOS_KILLS=240 cargo run -p lab -- exec -- \
-//!     cargo test -p saga-tests --test chaos -- --nocapture`
+//!     cargo test -p saga-tests --test chaos`
 
 use std::{collections::BTreeMap, time::Duration};
 

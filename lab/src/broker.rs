@@ -131,8 +131,8 @@ impl Broker {
     }
 
     /// Lets the broker write down which queues there are, which it otherwise does about a second
-    /// after they were made. Killed before that, it comes back with a queue's name without the queue,
-    /// and whoever consumes from it waits for ever.
+    /// after they were made. Killed before that, it comes back with a queue's name without the
+    /// queue, and whoever consumes from it waits for ever.
     ///
     /// # Errors
     /// When it does not answer.

@@ -94,7 +94,7 @@ fn member(system: &mut System, victim: Victim) -> &mut Member {
     }
 }
 
-/// Tells whoever watches a long run how it goes; shown with `--nocapture`, and where a test fails.
+/// Tells whoever watches how a long run goes; straight to stderr, so that it is seen meanwhile.
 pub fn say(text: &str) {
     // A terminal that is gone is no reason to fail.
     let _ = writeln!(std::io::stderr(), "chaos: {text}");

@@ -191,8 +191,8 @@ impl Subscription {
         step("consume", request).await
     }
 
-    /// Looks whether the broker still knows of us; how many times in a row it does not. Twice is too
-    /// often: once may be a queue that elects a leader.
+    /// Looks whether the broker still knows of us; how many times in a row it does not. Twice is
+    /// too often: once may be a queue that elects a leader.
     async fn look(&self, channel: &Channel, unseen: u32) -> Result<u32, Trouble> {
         match declare::consumers(channel, &self.queue).await? {
             0 if unseen > 0 => {

@@ -65,8 +65,8 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(wanted.connections)
             .acquire_timeout(ACQUIRE_MAX)
-            // A round trip per command. Only a connection that was idle for a while is asked whether
-            // it still works: a server that was restarted breaks them all.
+            // A round trip per command. Only a connection that was idle for a while is asked
+            // whether it still works: a server that was restarted breaks them all.
             .test_before_acquire(false)
             .before_acquire(|connection, metadata| {
                 Box::pin(async move {

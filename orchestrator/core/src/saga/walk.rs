@@ -1,7 +1,7 @@
 //! The forward and the backward walk: what is begun next. Both may be walked again at any time and
 //! then do nothing, so every handler only says what happened and leaves what follows to them.
 
-use saga_protocol::{Fault, Json, limits};
+use saga_protocol::{Command, Fault, Json, Phase, limits};
 
 use super::{
     Cause,
@@ -67,7 +67,22 @@ impl Work<'_> {
                 action.error = Some(fault);
                 self.set(step, State::Forward { action, progress: Progress::Stuck });
             }
-            Err(fault) => self.turn_back(Cause::of_step(&plan.name, &fault)),
+            Err(fault) => {
+                self.take_back();
+                self.turn_back(Cause::of_step(&plan.name, &fault));
+            }
+        }
+    }
+
+    /// What began in this same transition was not sent yet, and is not sent only to be undone.
+    fn take_back(&mut self) {
+        let is_new = |command: &mut Command| command.phase == Phase::Action && command.attempt == 1;
+        for Command { step: name, .. } in self.sends.extract_if(.., is_new) {
+            let steps = self.definition.steps.iter().zip(&mut self.saga.steps);
+            steps
+                .filter(|(plan, _)| plan.name == name)
+                .for_each(|(_, step)| step.state = State::Pending);
+            self.changes.retain(|change| change.step != name);
         }
     }
 

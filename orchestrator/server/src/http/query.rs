@@ -109,7 +109,8 @@ fn age(text: &str) -> Result<Duration, Problem> {
 
 fn before(now: Timestamp, age: Duration) -> Timestamp {
     let micros = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_micros(now.as_micros().saturating_sub(micros))
+    // Nothing is older than that, and the database's times end somewhere.
+    Timestamp::from_micros(now.as_micros().saturating_sub(micros).max(0))
 }
 
 fn invalid(detail: &str) -> Problem {
@@ -152,6 +153,7 @@ mod tests {
         assert_eq!(ages, [90, 600, 7_200, 604_800]);
         let now = Timestamp::from_micros(5_000_000);
         assert_eq!(before(now, Duration::from_secs(2)).as_micros(), 3_000_000);
+        assert_eq!(before(now, Duration::MAX).as_micros(), 0);
         for wrong in
             ["", "10", "m", "-1m", "+1m", "1.5h", "10 m", "10ms", "99999999999999999999d", "1ü"]
         {

@@ -1,4 +1,5 @@
--- The barrier: what became of each command. Written in the transaction of the business change, never without it.
+-- The barrier: what became of each command. Written in the transaction of the business change,
+-- never without it.
 create table barrier (
     saga_id uuid not null,
     step text not null,
