@@ -1,5 +1,5 @@
-//! `saga serve` and `saga migrate`: the composition root. The one file that names concrete adapters and puts the
-//! orchestrator together; it decides what begins when, and what ends when.
+//! `saga serve` and `saga migrate`: the composition root. The one file that names concrete adapters
+//! and puts the orchestrator together; it decides what begins when, and what ends when.
 //!
 //! The API listens before database and broker are there: `/healthz` says that the process lives,
 //! `/readyz` what it waits for. Ending goes the other way round: first requests, then the loops,

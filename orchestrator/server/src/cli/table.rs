@@ -44,7 +44,11 @@ pub(super) fn table<const COLUMNS: usize>(
     rows: impl IntoIterator<Item = Vec<Cell>>,
 ) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING);
+    // A terminal that was not told its width, as in a container, says 0.
+    if table.width().is_some_and(|width| width > 0) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     // Whether colour is seen is for the output to decide, here as for everything else.
     table.enforce_styling().style_text_only();
     table.set_header(header);
