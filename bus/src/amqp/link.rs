@@ -16,6 +16,7 @@ use super::{
     declare,
     limits::{CHECK_INTERVAL, CONNECT_MAX, GOODBYE_MAX},
     status::{Purpose, State},
+    stream,
     trouble::{Trouble, within},
     until,
 };
@@ -109,7 +110,7 @@ impl Link {
     async fn connect(&self) -> Result<Connection, Trouble> {
         let name = format!("{} {}", self.shared.name, self.purpose.name());
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let connecting = Connection::connect_uri(self.shared.address.uri(), properties);
+        let connecting = stream::connect(self.shared.address.uri(), properties);
         within(CONNECT_MAX, "connect", Box::pin(connecting)).await
     }
 

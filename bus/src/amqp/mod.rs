@@ -9,10 +9,12 @@ mod codec;
 mod consumer;
 mod declare;
 mod ledger;
+mod legible;
 mod limits;
 mod link;
 mod publisher;
 mod status;
+mod stream;
 mod trouble;
 mod uri;
 
