@@ -24,8 +24,7 @@ pub(crate) async fn run(command: Command, name: &str) -> Result<ExitStatus> {
     Running::start(command, name, Reach::Group)?.ended().await
 }
 
-/// Builds every binary and every test exactly as the tests run them, so that nothing is built
-/// twice.
+/// Builds every binary, and no test.
 pub(crate) async fn build_binaries() -> Result<()> {
     let command = command(&["build", "--workspace", "--bins", "--locked"]);
     let status = run(command, "cargo build").await?;
