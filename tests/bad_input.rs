@@ -275,14 +275,17 @@ async fn bad_messages_are_parked_and_move_nothing() -> Result<()> {
         async || (world.count(LETTERS).await.ok()? >= i64::try_from(parked).ok()?).then_some(());
     wait::until("all dead letters", SOON, all).await?;
     for (message, reason) in &unusable {
-        let sql = "select reason from saga.dead_letter where id = $1 and source = 'saga.replies'";
+        let sql = "select reason from saga.dead_letter
+            where headers->>'message_id' = $1 and source = 'saga.replies'";
+        let id = message.message_id.to_string();
         let parked: Option<String> =
-            sqlx::query_scalar(sql).bind(message.message_id).fetch_optional(&world.db).await?;
+            sqlx::query_scalar(sql).bind(id).fetch_optional(&world.db).await?;
         assert!(parked.as_ref().is_some_and(|why| why.contains(reason)), "{reason}: {parked:?}");
     }
-    let sql = "select source from saga.dead_letter where id = $1";
+    let sql = "select source from saga.dead_letter where headers->>'message_id' = $1";
+    let id_of_letter = given_up.message_id.to_string();
     let source: Option<String> =
-        sqlx::query_scalar(sql).bind(given_up.message_id).fetch_optional(&world.db).await?;
+        sqlx::query_scalar(sql).bind(id_of_letter).fetch_optional(&world.db).await?;
     assert_eq!(source.as_deref(), Some(topology::DEAD));
 
     // What was counted leaves no trace but that the queue has it no more, also when nobody

@@ -6,7 +6,11 @@
 //! truth, the bus only makes it fast.
 
 mod amqp;
+mod in_process;
 mod port;
+mod role;
 
-pub use amqp::{Amqp, InvalidUrl, Options, Role};
-pub use port::{Bus, Consumer, Delivery, Health, Publication, Settlement, Unpublished};
+pub use amqp::{Amqp, InvalidUrl, Options};
+pub use in_process::{Broker, InProcess};
+pub use port::{Bus, Consumer, Delivery, Health, Publication, Settle, Settlement, Unpublished};
+pub use role::Role;

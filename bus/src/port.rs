@@ -56,8 +56,11 @@ pub struct Delivery {
     /// How often the broker has delivered it before, where the broker counts.
     pub delivery_count: u64,
     /// How to answer the broker.
-    pub settle: Box<dyn FnOnce(Settlement) + Send + Sync>,
+    pub settle: Settle,
 }
+
+/// Answers the broker, once.
+pub type Settle = Box<dyn FnOnce(Settlement) + Send + Sync>;
 
 /// What becomes of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,4 +121,15 @@ pub enum Health {
         /// What went wrong last.
         reason: String,
     },
+}
+
+impl Health {
+    /// Why nothing can be published now.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Up { .. } => None,
+            Self::Blocked { reason } => Some(format!("blocked by the broker: {reason}")),
+            Self::Down { reason } => Some(reason.clone()),
+        }
+    }
 }

@@ -51,6 +51,13 @@ impl Binary {
         self
     }
 
+    /// Without this variable, whatever it was set to.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self
+    }
+
     /// With its log in this folder; without it in the folder of the lab that `SAGA_LAB` tells of.
     #[must_use]
     pub fn log_in(mut self, folder: &Path) -> Self {
@@ -76,7 +83,9 @@ impl Binary {
         };
         fs::create_dir_all(&logs).with_context(|| format!("cannot make `{}`", logs.display()))?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let log = logs.join(format!("{}-{}-{count}.log", self.name, std::process::id()));
+        // An example's name has the folder that it is built in.
+        let name = self.name.replace('/', "-");
+        let log = logs.join(format!("{name}-{}-{count}.log", std::process::id()));
         Process::start(&self.name, self.command()?, &log)
     }
 

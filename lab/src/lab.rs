@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::{Database, System, SystemSettings, Vhost, broker::Ctl, database::Psql, settings, url};
+use crate::{
+    Broker, Database, DatabaseServer, Queues, System, SystemSettings, Vhost, broker::Ctl,
+    database::Psql, queues, settings, url,
+};
 
 /// Virtual hosts are made so many at once: one `rabbitmqctl` costs most of a second of a core,
 /// whatever it does.
@@ -25,6 +28,9 @@ pub struct Lab {
     pub(crate) folder: PathBuf,
     pub(crate) amqp_url: String,
     pub(crate) ctl: Ctl,
+    /// Whether the broker is a test's own: the virtual hosts made ahead are not on it.
+    #[serde(skip)]
+    pub(crate) own_broker: bool,
     /// The broker's process, where it is ours.
     pub(crate) broker_pid: Option<u32>,
     pub(crate) psql: Psql,
@@ -41,6 +47,31 @@ impl Lab {
         serde_json::from_str(&settings::lab()?).context("`SAGA_LAB` is not what the lab writes")
     }
 
+    /// The same lab, but with this broker, for tests that break it. Virtual hosts are made one by
+    /// one there.
+    #[must_use]
+    pub fn with_broker(mut self, broker: &Broker) -> Self {
+        self.amqp_url = broker.url("%2f");
+        self.ctl = broker.ctl_program();
+        self.broker_pid = Some(broker.pid());
+        self.own_broker = true;
+        self
+    }
+
+    /// The same lab, but with this Postgres, for tests that break it.
+    #[must_use]
+    pub fn with_database(mut self, server: &DatabaseServer) -> Self {
+        self.psql = server.psql();
+        self.database_pid = Some(server.pid());
+        self
+    }
+
+    /// The queues of a virtual host, to break them.
+    #[must_use]
+    pub fn queues(&self, vhost: &str) -> Queues {
+        Queues::new(self.ctl.clone(), vhost)
+    }
+
     /// The variable, and its value, that tells a process of this lab.
     ///
     /// # Errors
@@ -54,7 +85,13 @@ impl Lab {
     /// # Errors
     /// When the broker does not make one.
     pub async fn vhost(&self) -> Result<Vhost> {
-        let name = self.claim_vhost().await?;
+        let name = if self.own_broker {
+            let names = vhost_names(1);
+            self.make_vhosts(&names).await?;
+            names.concat()
+        } else {
+            self.claim_vhost().await?
+        };
         Ok(Vhost { url: url::with_path(&self.amqp_url, &name), name })
     }
 
@@ -138,29 +175,28 @@ impl Lab {
         let text = fs::read_to_string(&free).unwrap_or_default();
         let mut names: Vec<String> = text.lines().map(str::to_owned).collect();
         if names.is_empty() {
-            names = self.make_vhosts().await?;
+            names = vhost_names(VHOSTS_AT_ONCE);
+            for name in &names {
+                self.note(VHOSTS, name)?;
+            }
+            self.make_vhosts(&names).await?;
         }
         let name = names.pop().context("no virtual host was made")?;
         fs::write(&free, names.join("\n")).context("cannot write in the lab's folder")?;
         Ok(name)
     }
 
-    async fn make_vhosts(&self) -> Result<Vec<String>> {
-        let batch = format!("lab-{:08x}", rand::random::<u32>());
-        let names: Vec<String> = (0..VHOSTS_AT_ONCE).map(|n| format!("{batch}-{n}")).collect();
-        for name in &names {
-            self.note(VHOSTS, name)?;
-        }
+    async fn make_vhosts(&self, names: &[String]) -> Result<()> {
         let user = url::user(&self.amqp_url).unwrap_or("guest");
         ensure!(
             user.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)),
             "`AMQP_URL` has a user name that the lab cannot pass on"
         );
-        self.ctl.run(&["eval", &making(&names, user)]).await.with_context(|| {
+        let made = self.ctl.run(&["eval", &queues::making_vhosts(names, user)]).await;
+        made.map(|_| ()).with_context(|| {
             let hint = "unset `AMQP_URL` to let the lab start a broker of its own";
             format!("cannot make virtual hosts on this broker; {hint}")
-        })?;
-        Ok(names)
+        })
     }
 
     /// Removes what was made on servers that outlive us.
@@ -188,14 +224,8 @@ impl Lab {
     }
 }
 
-/// Makes virtual hosts inside the broker, in one call, with every permission for the user.
-fn making(names: &[String], user: &str) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("<<\"{name}\">>")).collect();
-    let all = "<<\".*\">>";
-    let us = "<<\"saga-lab\">>";
-    format!(
-        "[begin rabbit_vhost:add(V, {us}), rabbit_auth_backend_internal:set_permissions(\
-         <<\"{user}\">>, V, {all}, {all}, {all}, {us}) end || V <- [{}]], ok.",
-        names.join(", ")
-    )
+/// Names that no virtual host has yet.
+fn vhost_names(count: usize) -> Vec<String> {
+    let batch = format!("lab-{:08x}", rand::random::<u32>());
+    (0..count).map(|n| format!("{batch}-{n}")).collect()
 }

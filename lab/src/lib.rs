@@ -9,11 +9,15 @@ mod folder;
 mod http;
 mod install;
 mod lab;
+mod member;
 mod ports;
 mod process;
 mod programs;
+mod proxy;
+mod queues;
 mod servers;
 mod settings;
+mod shared;
 mod spawn;
 mod system;
 mod url;
@@ -21,15 +25,19 @@ pub mod wait;
 
 pub use binary::{Binary, workspace};
 pub use broker::{Broker, Vhost};
-pub use database::{Database, DatabaseServer};
+pub use database::{Database, DatabaseServer, Shutdown};
 pub use folder::{Folder, Guarded};
 pub use lab::Lab;
+pub use member::{Member, Who};
 pub use ports::free_port;
-pub use process::Process;
+pub use process::{End, Process};
+pub use proxy::{Direction, Proxy};
+pub use queues::Queues;
 pub use servers::Servers;
 pub use settings::{Given, cargo};
+pub use shared::Shared;
 pub use spawn::{Signal, bound_to_us, spawn};
-pub use system::{Member, System, SystemSettings};
+pub use system::{System, SystemSettings};
 
 /// Where words about the progress of long work go.
 pub type Report<'a> = &'a (dyn Fn(&str) + Sync);

@@ -2,8 +2,9 @@
 
 use std::{
     fmt,
-    fs::File,
+    fs::{self, File},
     io::{Read, Seek, SeekFrom, Write},
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -26,6 +27,27 @@ pub struct Process {
     pid: u32,
     child: Mutex<Child>,
     log: PathBuf,
+}
+
+/// How a process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this exit status; 0 says that all went well.
+    Exit(i32),
+    /// By a signal of this number, such as 9 for SIGKILL.
+    Killed(i32),
+}
+
+impl End {
+    /// Killed as a power cut would, by itself or by somebody else.
+    pub const KILL9: Self = Self::Killed(9);
+    /// Ended in order.
+    pub const ORDER: Self = Self::Exit(0);
+
+    fn of(status: ExitStatus) -> Self {
+        // Without a signal there is a code.
+        status.signal().map_or_else(|| Self::Exit(status.code().unwrap_or(-1)), Self::Killed)
+    }
 }
 
 impl Process {
@@ -62,6 +84,18 @@ impl Process {
     #[must_use]
     pub fn exited(&self) -> Option<ExitStatus> {
         self.child().try_wait().ok().flatten()
+    }
+
+    /// How it ended, if it has: by itself or by which signal.
+    #[must_use]
+    pub fn end_of(&self) -> Option<End> {
+        self.exited().map(End::of)
+    }
+
+    /// Whether it stands still, as after SIGSTOP.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        is_stopped(self.pid)
     }
 
     /// Sends it a signal.
@@ -120,6 +154,8 @@ impl Process {
     /// dropping.
     pub(crate) fn end(&self, signal: Signal, deadline: Duration) {
         let told = self.signal(signal).is_ok();
+        // One that stands still hears it when it goes on.
+        self.signal(Signal::Cont).ok();
         if !(told && wait::blocking(deadline, || self.exited().is_some())) {
             self.kill9();
         }
@@ -146,6 +182,13 @@ impl Drop for Process {
     }
 }
 
+/// Whether a process stands still.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    // After the name, which is in brackets, comes the state.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+}
+
 /// The last lines of a file.
 fn tail(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
@@ -154,4 +197,47 @@ fn tail(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Folder;
+
+    /// What is waited for happens at once, unless the machine is busy.
+    const SOON: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn it_tells_how_a_process_ended_and_that_it_stands_still() {
+        let folder = Folder::create().expect("a folder can be made");
+        for (script, end) in [
+            ("exit 0", End::ORDER),
+            ("exit 7", End::Exit(7)),
+            ("kill -9 $$", End::KILL9),
+            ("kill -15 $$", End::Killed(15)),
+        ] {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", &format!("kill -STOP $$; {script}")]);
+            let process = Process::start("sh", command, &folder.path().join("log"));
+            let process = process.expect("there is a shell");
+            let stopped = async || process.is_stopped().then_some(());
+            wait::until("it to stand still", SOON, stopped).await.expect("it stops itself");
+            assert_eq!(process.end_of(), None);
+            process.cont().expect("it runs");
+            process.wait(SOON).await.expect("it ends");
+            assert_eq!((process.end_of(), process.is_stopped()), (Some(end), false));
+        }
+    }
+
+    #[test]
+    fn what_stands_still_is_ended_in_order_too() {
+        let folder = Folder::create().expect("a folder can be made");
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap 'exit 3' TERM; kill -STOP $$; while :; do sleep 0.01; done"]);
+        let process = Process::start("sh", command, &folder.path().join("log"));
+        let process = process.expect("there is a shell");
+        assert!(wait::blocking(SOON, || process.is_stopped()));
+        process.end(Signal::Term, SOON);
+        assert_eq!(process.end_of(), Some(End::Exit(3)));
+    }
 }

@@ -102,6 +102,7 @@ fn describe(
         folder,
         amqp_url,
         ctl,
+        own_broker: false,
         broker_pid: broker.map(Broker::pid),
         psql,
         database_pid: database.map(DatabaseServer::pid),

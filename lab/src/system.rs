@@ -1,21 +1,19 @@
-//! Orchestrator and participants as real processes on a virtual host and a database.
+//! Orchestrators and participants as real processes on a virtual host and a database.
 
 use std::{
+    iter,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Binary, Process, binary, http, ports, wait};
+use crate::{Binary, Member, Signal, Who, binary, member::READY_TIMEOUT, ports, wait};
 
-/// From the start of the processes until the orchestrator is ready. A second alone; this allows for
-/// a busy machine.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Above the drain deadline of the binaries: one that ends in order is not killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Where a system finds its servers and its definitions.
+/// Where a system finds its servers and its definitions, and how many of each there are.
 #[derive(Clone, Debug)]
 pub struct SystemSettings {
     /// The broker and its virtual host, for all.
@@ -27,39 +25,42 @@ pub struct SystemSettings {
     pub participants: [(&'static str, String); 3],
     /// The folder of the definitions.
     pub definitions: PathBuf,
-    /// The port of 127.0.0.1 that the API is to listen on; any free one otherwise.
+    /// The port of 127.0.0.1 that the API is to listen on; any free one otherwise. Of several
+    /// orchestrators it is the first one's.
     pub port: Option<u16>,
     /// The folder of the logs.
     pub logs: PathBuf,
+    /// How many orchestrators; at least one.
+    pub orchestrators: usize,
+    /// How many processes of each participant; at least one.
+    pub replicas: usize,
+    /// What single processes are told besides, or instead: the last value of a name counts. With
+    /// `AMQP_URL` and `DATABASE_URL` one can be sent through a proxy.
+    pub variables: Vec<(Who, String, String)>,
 }
 
-/// Orchestrator and participants. All are killed when it is dropped.
+/// Orchestrators and participants. All are killed when it is dropped.
 #[derive(Debug)]
 pub struct System {
-    /// Where the API is, such as `http://127.0.0.1:12345`.
+    /// Where the first orchestrator's API is, such as `http://127.0.0.1:12345`.
     pub url: String,
     /// What it was started with.
     pub settings: SystemSettings,
-    /// `saga serve`.
+    /// `saga serve`, the first.
     pub orchestrator: Member,
-    /// The participant `payment`.
+    /// The participant `payment`, the first.
     pub payment: Member,
-    /// The participant `inventory`.
+    /// The participant `inventory`, the first.
     pub inventory: Member,
-    /// The participant `shipping`.
+    /// The participant `shipping`, the first.
     pub shipping: Member,
-    port: u16,
-}
-
-/// One process of a system, that can be killed and started again.
-#[derive(Debug)]
-pub struct Member {
-    binary: Binary,
-    process: Process,
+    /// The second and later of each.
+    more: Vec<(Who, Member)>,
 }
 
 impl SystemSettings {
-    /// Everybody on one virtual host and one database, with the definitions that the product ships.
+    /// One of each on one virtual host and one database, with the definitions that the product
+    /// ships.
     #[must_use]
     pub fn new(amqp_url: &str, database_url: &str, logs: &Path) -> Self {
         Self {
@@ -70,46 +71,85 @@ impl SystemSettings {
             definitions: binary::workspace().join("saga-defs"),
             port: None,
             logs: logs.to_owned(),
+            orchestrators: 1,
+            replicas: 1,
+            variables: Vec::new(),
+        }
+    }
+
+    /// Everybody that there is to be.
+    pub fn everybody(&self) -> impl Iterator<Item = Who> {
+        let participants = self.participants.each_ref().map(|(name, _)| *name);
+        let replicas = self.replicas.max(1);
+        let replicas = move |name| (0..replicas).map(move |n| Who::Participant(name, n));
+        let orchestrators = (0..self.orchestrators.max(1)).map(Who::Orchestrator);
+        orchestrators.chain(participants.into_iter().flat_map(replicas))
+    }
+
+    fn start(&self, who: Who) -> Result<Member> {
+        let binary = Binary::new(who.binary()).env("AMQP_URL", &self.amqp_url).log_in(&self.logs);
+        let own = |binary: Binary| {
+            let own = self.variables.iter().filter(|(whose, ..)| *whose == who);
+            own.fold(binary, |binary, (_, name, value)| binary.env(name, value))
+        };
+        match who {
+            Who::Orchestrator(number) => {
+                let given = self.port.filter(|_| number == 0);
+                let port = given.map_or_else(ports::free_port, Ok)?;
+                let binary = binary
+                    .args(["serve", "--migrate"])
+                    .env("DATABASE_URL", &self.database_url)
+                    .env("SAGA_LISTEN", format!("127.0.0.1:{port}"))
+                    .env("SAGA_DEFS", &self.definitions);
+                Member::start_at(own(binary), port)
+            }
+            Who::Participant(name, _) => {
+                let database = self.participants.iter().find(|(known, _)| *known == name);
+                let (_, url) = database.with_context(|| format!("no participant `{name}`"))?;
+                Member::start(own(binary.env("DATABASE_URL", url)))
+            }
         }
     }
 }
 
 impl System {
-    /// Starts everything and waits until the orchestrator is ready.
+    /// Starts everything and waits until every orchestrator is ready.
     ///
     /// # Errors
     /// When a binary is not built, ends at once, or is not ready in time; with the end of its log.
     pub async fn start(settings: SystemSettings) -> Result<Self> {
-        let port = settings.port.map_or_else(ports::free_port, Ok)?;
-        let orchestrator = Binary::new("saga")
-            .args(["serve", "--migrate"])
-            .env("AMQP_URL", &settings.amqp_url)
-            .env("DATABASE_URL", &settings.database_url)
-            .env("SAGA_LISTEN", format!("127.0.0.1:{port}"))
-            .env("SAGA_DEFS", &settings.definitions)
-            .log_in(&settings.logs);
-        let participant = |index: usize| {
-            let (name, database_url): &(&str, String) = &settings.participants[index];
-            let binary = Binary::new(name)
-                .env("AMQP_URL", &settings.amqp_url)
-                .env("DATABASE_URL", database_url)
-                .log_in(&settings.logs);
-            Member::start(binary)
-        };
-        let system = Self {
-            url: format!("http://127.0.0.1:{port}"),
-            orchestrator: Member::start(orchestrator)?,
-            payment: participant(0)?,
-            inventory: participant(1)?,
-            shipping: participant(2)?,
-            settings,
-            port,
-        };
+        let system = Self::launch(settings)?;
         system.ready().await?;
         Ok(system)
     }
 
-    /// Waits until the orchestrator answers `/readyz` with 200.
+    /// Starts everything and waits for nothing, as for servers that are away or processes that are
+    /// to die while they start.
+    ///
+    /// # Errors
+    /// When a binary is not built.
+    pub fn launch(settings: SystemSettings) -> Result<Self> {
+        let [payment, inventory, shipping] =
+            settings.participants.each_ref().map(|(name, _)| Who::Participant(name, 0));
+        let orchestrator = settings.start(Who::Orchestrator(0))?;
+        let mut system = Self {
+            url: orchestrator.url(),
+            orchestrator,
+            payment: settings.start(payment)?,
+            inventory: settings.start(inventory)?,
+            shipping: settings.start(shipping)?,
+            more: Vec::new(),
+            settings,
+        };
+        for who in system.settings.everybody() {
+            if system.member(who).is_none() {
+                system.more.push((who, system.settings.start(who)?));
+            }
+        }
+        Ok(system)
+    }
+
+    /// Waits until every orchestrator answers `/readyz` with 200.
     ///
     /// # Errors
     /// When a process has ended, or the deadline passes.
@@ -118,65 +158,69 @@ impl System {
             if let Some(dead) = self.members().into_iter().find(|member| !member.is_alive()) {
                 return Some(Err(dead));
             }
-            (http::status(self.port, "/readyz").await == Some(200)).then_some(Ok(()))
+            for member in self.members() {
+                if !member.is_ready().await {
+                    return None;
+                }
+            }
+            Some(Ok(()))
         });
-        match ready.await.with_context(|| self.orchestrator.process.log_tail())? {
+        match ready.await.with_context(|| self.orchestrator.process().log_tail())? {
             Ok(()) => Ok(()),
             Err(dead) => {
-                bail!("`{}` has ended; it said:\n{}", dead.binary.name(), dead.process.log_tail())
+                bail!("`{}` has ended; it said:\n{}", dead.name(), dead.process().log_tail())
             }
         }
     }
 
-    /// All its processes.
+    /// All its processes, the orchestrators first.
     #[must_use]
-    pub fn members(&self) -> [&Member; 4] {
-        [&self.orchestrator, &self.payment, &self.inventory, &self.shipping]
+    pub fn members(&self) -> Vec<&Member> {
+        self.settings.everybody().filter_map(|who| self.member(who)).collect()
     }
 
-    /// Asks all to end in order, the orchestrator first, and waits for it.
-    pub fn stop(&self) {
-        for member in self.members() {
-            member.process.end(crate::Signal::Term, STOP_TIMEOUT);
+    /// Everybody by name, the orchestrators first.
+    #[must_use]
+    pub fn everybody(&self) -> Vec<Who> {
+        self.settings.everybody().collect()
+    }
+
+    /// One of its processes; nothing where there are not so many.
+    #[must_use]
+    pub fn member(&self, who: Who) -> Option<&Member> {
+        match who {
+            Who::Orchestrator(0) => Some(&self.orchestrator),
+            Who::Participant("payment", 0) => Some(&self.payment),
+            Who::Participant("inventory", 0) => Some(&self.inventory),
+            Who::Participant("shipping", 0) => Some(&self.shipping),
+            _ => self.more.iter().find(|(known, _)| *known == who).map(|(_, member)| member),
         }
     }
-}
 
-impl Member {
-    /// Starts a process that can be started again.
-    ///
-    /// # Errors
-    /// When it is not built.
-    pub fn start(binary: Binary) -> Result<Self> {
-        let process = binary.spawn()?;
-        Ok(Self { binary, process })
-    }
-
-    /// The process of now.
+    /// The same, to start it again or otherwise.
     #[must_use]
-    pub fn process(&self) -> &Process {
-        &self.process
+    pub fn member_mut(&mut self, who: Who) -> Option<&mut Member> {
+        match who {
+            Who::Orchestrator(0) => Some(&mut self.orchestrator),
+            Who::Participant("payment", 0) => Some(&mut self.payment),
+            Who::Participant("inventory", 0) => Some(&mut self.inventory),
+            Who::Participant("shipping", 0) => Some(&mut self.shipping),
+            _ => self.more.iter_mut().find(|(known, _)| *known == who).map(|(_, member)| member),
+        }
     }
 
-    /// Whether it runs.
+    /// Where the API of each orchestrator is.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
-        self.process.exited().is_none()
+    pub fn urls(&self) -> Vec<String> {
+        let numbers = iter::successors(Some(0), |number| Some(number + 1));
+        let orchestrators = numbers.map_while(|number| self.member(Who::Orchestrator(number)));
+        orchestrators.map(Member::url).collect()
     }
 
-    /// Kills it as a power cut would.
-    pub fn kill9(&self) {
-        self.process.kill9();
-    }
-
-    /// Starts it again with the same settings, after killing what still runs. Does not wait until
-    /// it is ready.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn restart(&mut self) -> Result<()> {
-        self.process.kill9();
-        self.process = self.binary.spawn()?;
-        Ok(())
+    /// Asks all to end in order, the orchestrators first, and waits for it.
+    pub fn stop(&self) {
+        for member in self.members() {
+            member.process().end(Signal::Term, STOP_TIMEOUT);
+        }
     }
 }

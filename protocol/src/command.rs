@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     BodyHash, DefinitionName, Json, Malformed, Message, ParticipantName, Phase, SagaId, StepKind,
@@ -60,10 +61,10 @@ pub enum Knowledge {
 }
 
 impl Command {
-    /// The message that carries this command; `now` is when it is published.
+    /// The message that carries this command: its id, unique per publish, and when it is published.
     #[must_use]
-    pub fn to_message(&self, now: Timestamp) -> Message {
-        let mut message = Message::new(self.body.clone());
+    pub fn to_message(&self, id: Uuid, now: Timestamp) -> Message {
+        let mut message = Message::with_id(id, self.body.clone());
         message.correlation_id = Some(self.saga_id.to_string());
         message.kind = Some(format!("{}.{}", self.participant, self.action));
         message.reply_to = Some(topology::REPLIES.to_owned());

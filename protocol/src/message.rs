@@ -64,8 +64,14 @@ impl Message {
     /// An empty message with this body and a new id.
     #[must_use]
     pub fn new(body: Bytes) -> Self {
+        Self::with_id(Uuid::now_v7(), body)
+    }
+
+    /// An empty message with this body and this id, which nobody else may have used.
+    #[must_use]
+    pub fn with_id(id: Uuid, body: Bytes) -> Self {
         Self {
-            message_id: Uuid::now_v7(),
+            message_id: id,
             correlation_id: None,
             kind: None,
             reply_to: None,

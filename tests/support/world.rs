@@ -8,26 +8,34 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use lab::{Binary, Lab, System, SystemSettings, wait};
+use lab::{Binary, Queues, System, Who, wait};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use saga_bus::{Amqp, Options, Role};
 use serde_json::Value;
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::PgPool;
+
+use crate::{Builder, Roads};
 
 /// For whatever a test waits for. Reached only when something is broken: a saga ends in well under
 /// a second.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than any answer takes, `Prefer: wait` included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
+/// A test looks at one thing at a time, and sometimes holds another.
+pub(crate) const DB_CONNECTIONS: u32 = 2;
 
 /// Real processes, a client of their API, and the database to look into.
 pub struct World {
     /// The processes.
     pub system: System,
-    /// The database of orchestrator and participants.
+    /// The database of orchestrators and participants; no proxy is on the way to it.
     pub db: PgPool,
     /// A client that keeps its connections.
     pub http: reqwest::Client,
+    /// The queues of the world's virtual host, to break them.
+    pub queues: Queues,
+    /// The ways of each process to its servers, in a world that was built `through_proxies`.
+    pub roads: Vec<Roads>,
 }
 
 /// What the API answered.
@@ -59,14 +67,21 @@ impl World {
     /// # Errors
     /// When there is no lab, or something does not start.
     pub async fn start() -> Result<Self> {
-        let lab = Lab::from_env()?;
-        let (vhost, database) = (lab.vhost().await?, lab.database().await?);
-        let mut settings = SystemSettings::new(&vhost.url, &database.url, &lab.logs());
-        settings.definitions = definitions(&lab.logs().join(format!("defs-{}", database.name)))?;
-        let system = System::start(settings).await?;
-        let db = PgPoolOptions::new().max_connections(2).connect(&database.url).await?;
-        let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build()?;
-        Ok(Self { system, db, http })
+        Self::builder().start().await
+    }
+
+    /// A world of other shape: more of each, through proxies, on servers of its own.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// The ways of one process to its servers.
+    ///
+    /// # Errors
+    /// When there is no such process, or the world was not built `through_proxies`.
+    pub fn roads_of(&self, who: Who) -> Result<&Roads> {
+        let roads = self.roads.iter().find(|roads| roads.who == who);
+        roads.with_context(|| format!("no proxies were asked for {who}"))
     }
 
     /// Sends a request with a body that may be anything.
@@ -80,7 +95,22 @@ impl World {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Result<Answer> {
-        let mut request = self.http.request(method, format!("{}{path}", self.system.url));
+        self.send_to(&self.system.url, method, path, headers, body).await
+    }
+
+    /// The same to one orchestrator of several, by its URL.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn send_to(
+        &self,
+        url: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Result<Answer> {
+        let mut request = self.http.request(method, format!("{url}{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -4,6 +4,7 @@
 
 mod compose;
 mod crates;
+mod failures;
 mod files;
 mod places;
 mod style;

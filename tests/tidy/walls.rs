@@ -5,8 +5,15 @@ use std::{collections::BTreeSet, process::Command};
 use crate::none;
 
 /// All of our crates that others could stand on.
-const OURS: [&str; 6] =
-    ["saga-protocol", "saga-bus", "saga-core", "saga-store", "saga-participant", "saga-server"];
+const OURS: [&str; 7] = [
+    "saga-protocol",
+    "saga-bus",
+    "saga-core",
+    "saga-store",
+    "saga-engine",
+    "saga-server",
+    "saga-participant",
+];
 /// What would make a crate impure: runtimes, servers, chance, logs.
 const WORLD: [&str; 8] =
     ["tokio", "sqlx", "lapin", "rand", "tracing", "reqwest", "hyper", "async-std"];
@@ -27,9 +34,14 @@ fn store_and_bus_do_not_know_each_other() {
 }
 
 #[test]
+fn the_engine_is_served_and_serves_nobody() {
+    none(&known("saga-engine", &["axum", "hyper", "clap", "reqwest"], "let the server do it"));
+}
+
+#[test]
 fn a_participant_sees_the_contract_and_no_orchestrator() {
     for participant in PARTICIPANTS {
-        let orchestrator = ["saga-core", "saga-store", "saga-server"];
+        let orchestrator = ["saga-core", "saga-store", "saga-engine", "saga-server"];
         none(&known(participant, &orchestrator, "put what both need into the protocol"));
     }
 }
@@ -43,7 +55,7 @@ fn the_lab_runs_binaries_and_stands_on_none_of_our_crates() {
 #[test]
 fn what_is_said_to_be_absent_elsewhere_is_present_somewhere() {
     let server = tree("saga-server");
-    for name in WORLD.iter().filter(|name| **name != "async-std").chain(&OURS[..4]) {
+    for name in WORLD.iter().filter(|name| **name != "async-std").chain(&OURS[..5]) {
         assert!(server.contains(*name), "`{name}` is not below saga-server: is that its name?");
     }
 }

@@ -45,7 +45,7 @@ impl Sample {
             ),
             trace: None,
         };
-        let message = command.to_message(now);
+        let message = command.to_message(Uuid::now_v7(), now);
         let mut headers = FieldTable::default();
         for (name, value) in &message.headers {
             let value = match value {

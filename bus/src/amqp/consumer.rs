@@ -1,7 +1,7 @@
 //! Consumes: a task per subscription that subscribes on each new connection, hands out deliveries
 //! and tells the broker what became of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, future::try_join_all};
@@ -21,11 +21,12 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Phase, codec, declare,
+    Phase, Shared, codec, declare,
     ledger::{Ledger, Order},
     limits::{ACK_HELD_MAX, GOODBYE_MAX, WATCHDOG_INTERVAL},
     link::{self, Live, Lives},
-    trouble::{Trouble, step, within},
+    status::SubscriptionId,
+    trouble::{self, CONSUME, Trouble, step, within},
     until,
 };
 use crate::{Consumer, Delivery, Settlement};
@@ -90,6 +91,10 @@ impl Item {
 
 /// The task's end of a subscription.
 pub(super) struct Subscription {
+    id: SubscriptionId,
+    shared: Arc<Shared>,
+    /// How often in a row the queue did not answer.
+    mute: u32,
     queue: String,
     prefetch: u16,
     items: mpsc::Sender<Item>,
@@ -101,42 +106,65 @@ pub(super) struct Subscription {
 pub(super) fn subscribe(
     queue: &str,
     prefetch: u16,
+    shared: &Arc<Shared>,
     phase: watch::Receiver<Phase>,
 ) -> (Subscription, Subscriber) {
     // To the broker, 0 means: as many as there are.
     let prefetch = prefetch.max(1);
     let (sender, items) = mpsc::channel(prefetch.into());
     let subscriber = Subscriber { items, phase: phase.clone() };
-    (Subscription { queue: queue.to_owned(), prefetch, items: sender, phase }, subscriber)
+    let id = shared.subscriptions.fetch_add(1, Ordering::Relaxed);
+    let (shared, queue) = (Arc::clone(shared), queue.to_owned());
+    (Subscription { id, shared, mute: 0, queue, prefetch, items: sender, phase }, subscriber)
 }
 
 impl Subscription {
     /// Runs until the subscriber is dropped or the bus closes.
     pub(super) async fn run(mut self, mut lives: Lives) {
+        self.subscribed(&mut lives).await;
+        self.shared.status.consumes(self.id);
+    }
+
+    async fn subscribed(&mut self, lives: &mut Lives) {
         let mut last = None;
         loop {
             let live = tokio::select! {
-                live = link::next(&mut lives, last.as_ref()) => live,
+                live = link::next(lives, last.as_ref()) => live,
                 () = self.items.closed() => return,
                 () = until(&mut self.phase, Phase::Closing) => return,
             };
             let Some(live) = live else { return };
-            match self.session(&live, &mut lives).await {
+            match self.session(&live, lives).await {
                 Ok(Ended::Finished) => return,
                 Ok(Ended::Disconnected) => {}
                 Err(trouble) => {
-                    tracing::warn!(bus.queue = self.queue, error = %trouble, "cannot consume");
-                    live.give_up(&trouble);
+                    self.mute += u32::from(trouble.is_mute_queue());
+                    let reason = self.explain(&trouble);
+                    self.shared.status.misses(self.id, reason.clone());
+                    live.give_up(reason);
                 }
             }
             last = Some(live);
         }
     }
 
+    /// Why nothing is consumed. Once a queue may be slow to answer, as when it elects a leader;
+    /// twice in a row it is something else.
+    fn explain(&self, trouble: &Trouble) -> String {
+        let (queue, reason) = (&self.queue, self.shared.explain(trouble));
+        let reason = format!("cannot consume from `{queue}`: {reason}");
+        if self.mute < 2 || !trouble.is_mute_queue() {
+            return reason;
+        }
+        format!("{reason}; {}", trouble::mute_queue(&self.shared.address, queue))
+    }
+
     /// Consumes on one connection.
     async fn session(&mut self, live: &Arc<Live>, lives: &mut Lives) -> Result<Ended, Trouble> {
         let channel = declare::open(&live.connection).await?;
         let mut arrivals = self.start(&channel).await?;
+        self.shared.status.consumes(self.id);
+        self.mute = 0;
         let (sender, mut settlements) = mpsc::channel(self.prefetch.into());
         let mut ledger = Ledger::default();
         let mut settled = Vec::with_capacity(self.prefetch.into());
@@ -186,9 +214,12 @@ impl Subscription {
             nowait: false,
         };
         let queue = super::short("the queue's name", &self.queue)?;
+        // One after the other, so that an error that ends the connection is blamed on the queue
+        // that it is about.
+        let _turn = self.shared.starting.lock().await;
         let tag = Uuid::now_v7().to_string();
         let request = channel.basic_consume(queue, tag.into(), options, FieldTable::default());
-        step("consume", request).await
+        step(CONSUME, request).await
     }
 
     /// Looks whether the broker still knows of us; how many times in a row it does not. Twice is

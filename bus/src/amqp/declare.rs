@@ -13,10 +13,10 @@ use saga_protocol::{
 };
 
 use super::{
-    Role,
-    limits::{ORCHESTRATOR_FIRST, ORCHESTRATOR_POLL},
+    limits::ORCHESTRATOR_POLL,
     trouble::{Trouble, step},
 };
+use crate::{Role, role::ORCHESTRATOR_FIRST};
 
 /// Declares what this role and these participants need. Returns the participants whose command
 /// queue did not exist.

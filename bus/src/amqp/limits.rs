@@ -26,12 +26,12 @@ pub(super) const CLOSE_MAX: Duration = Duration::from_secs(15);
 /// How often a connection is asked whether it still stands, beside the events that should say so.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The delay before the first new attempt to connect.
-pub(super) const RECONNECT_FIRST: Duration = Duration::from_millis(100);
-/// The longest delay between two attempts: what a user waits at most after the broker is back.
-pub(super) const RECONNECT_LONGEST: Duration = Duration::from_secs(2);
 /// A connection that lived this long was good: the next delay is the first again.
 pub(super) const GOOD_AFTER: Duration = Duration::from_secs(20);
+
+/// How long a channel is used on which a full queue refuses: what is refused is sent again every
+/// few seconds, and a new channel costs two small requests.
+pub(super) const REFUSED_MAX: Duration = Duration::from_secs(2);
 
 /// Messages on the way to be confirmed on one channel. Measured: 256 gives 12 times the rate of one
 /// by one, and more gives nothing.
@@ -47,12 +47,21 @@ pub(super) const PUBLISHERS: usize = 2;
 pub(super) const ACK_HELD_MAX: Duration = Duration::from_millis(500);
 /// How often a subscription looks whether the broker still knows of consumers of its queue: a
 /// subscription that was lost in silence looks like a queue with nothing in it.
-pub(super) const WATCHDOG_INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const WATCHDOG_INTERVAL: Duration = Duration::from_secs(5);
 /// Looks at a queue's depth under way at once: each opens a channel.
 pub(super) const DEPTHS_AT_ONCE: usize = 4;
-/// How long a participant leaves it to the orchestrator to declare its queue. The orchestrator must
-/// be the one who finds out that a queue was lost, because it owes that queue its outstanding
-/// commands.
-pub(super) const ORCHESTRATOR_FIRST: Duration = Duration::from_secs(3);
-/// How often the participant looks in that time.
+/// How often a participant looks for its queue while it leaves declaring it to the orchestrator.
 pub(super) const ORCHESTRATOR_POLL: Duration = Duration::from_millis(200);
+
+/// How often an orchestrator declares its topology anew, beside the moments when it hears that
+/// something is gone. What an operator deleted by mistake is back before a step gives up; it costs
+/// a few dozen small requests.
+pub(super) const REDECLARE_EVERY: Duration = Duration::from_secs(10);
+/// The least between two such declarations: what they do not mend must not keep the broker busy.
+pub(super) const REDECLARE_GAP: Duration = Duration::from_secs(1);
+
+/// How long a cause of trouble is not logged again: long enough that the log stays readable, short
+/// enough that whoever looks at its end sees why nothing works.
+pub(super) const SAID_FOR: Duration = Duration::from_secs(60);
+/// Causes remembered as said: more at once than a broker that is ill has ever had.
+pub(super) const CAUSES_MAX: usize = 16;

@@ -8,18 +8,23 @@ use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Instant};
 use futures_util::{Stream, StreamExt};
 use lapin::{Connection, ConnectionProperties, Event};
 use saga_protocol::ParticipantName;
-use tokio::sync::{mpsc, watch};
+use saga_runtime::Delays;
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use super::{
-    Phase, Role, Shared,
-    backoff::Delays,
-    declare,
-    limits::{CHECK_INTERVAL, CONNECT_MAX, GOODBYE_MAX},
+    Phase, Shared,
+    limits::{
+        CHECK_INTERVAL, CONNECT_MAX, GOOD_AFTER, GOODBYE_MAX, REDECLARE_EVERY, REDECLARE_GAP,
+    },
     status::{Purpose, State},
     stream,
     trouble::{Trouble, within},
     until,
 };
+use crate::Role;
 
 /// A connection that stands.
 pub(super) struct Live {
@@ -30,9 +35,9 @@ pub(super) struct Live {
 
 impl Live {
     /// Has the connection dropped and made anew.
-    pub(super) fn give_up(&self, trouble: &Trouble) {
+    pub(super) fn give_up(&self, reason: String) {
         // Full or closed: somebody else has said so before.
-        let _ = self.broken.try_send(trouble.to_string());
+        let _ = self.broken.try_send(reason);
     }
 }
 
@@ -63,15 +68,21 @@ impl Link {
             let began = Instant::now();
             let ended = self.session(&mut phase).await;
             let Err(trouble) = ended else { break };
-            self.shared.status.set(self.purpose, State::Down(trouble.to_string()));
-            let delay = delays.after(began);
-            tracing::warn!(
-                bus.connection = purpose,
-                bus.broker = self.shared.address.shown(),
-                error = %trouble,
-                retry.after_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-                "the broker is not reachable or the connection broke, connecting anew"
-            );
+            let reason = self.shared.explain(&trouble);
+            self.shared.status.set(self.purpose, State::Down(reason.clone()));
+            if began.elapsed() >= GOOD_AFTER {
+                delays.reset();
+            }
+            let delay = delays.next_delay();
+            if self.shared.complaints.is_news(&reason) {
+                tracing::warn!(
+                    bus.connection = purpose,
+                    bus.broker = self.shared.address.shown(),
+                    error = reason,
+                    "the broker is not reachable or the connection broke; connecting anew until it \
+                     works, and saying so once a minute"
+                );
+            }
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = until(&mut phase, Phase::Disconnecting) => break,
@@ -94,7 +105,7 @@ impl Link {
         };
         self.lives.send_replace(None);
         if let Err(trouble) = &ended {
-            self.shared.status.set(self.purpose, State::Down(trouble.to_string()));
+            self.shared.status.set(self.purpose, State::Down(self.shared.explain(trouble)));
         }
         if live.connection.status().connected() {
             let goodbye =
@@ -122,15 +133,32 @@ impl Link {
         // Whoever adds a participant does so first and looks for the connection then; we the other
         // way round. So one of us sees the other.
         let missed = self.shared.wanted().difference(&declared).cloned().collect();
-        let created = declare::command_queues(&live.connection, &missed).await?;
-        self.shared.note_created(created);
+        self.shared.declare_queues(&live.connection, &missed).await?;
         self.shared.status.set(self.purpose, State::Up);
-        tracing::info!(
-            bus.connection = self.purpose.name(),
-            bus.broker = self.shared.address.shown(),
-            "connected to the broker"
-        );
-        Err(self.watch(&live.connection, events, heard).await)
+        if self.shared.complaints.is_relief() {
+            let broker = self.shared.address.shown();
+            tracing::info!(bus.broker = broker, "connected to the broker");
+        }
+        tokio::select! {
+            trouble = self.watch(&live.connection, events, heard) => Err(trouble),
+            trouble = self.keep(&live.connection) => Err(trouble),
+        }
+    }
+
+    /// Keeps the topology: declares it anew from time to time, and when somebody has heard that
+    /// something is gone. On one connection, the one that no alarm blocks.
+    async fn keep(&self, connection: &Connection) -> Trouble {
+        if self.purpose != Purpose::Consuming || self.shared.role != Role::Server {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(REDECLARE_GAP).await;
+            // Told or not, it is time.
+            let _ = timeout(REDECLARE_EVERY - REDECLARE_GAP, self.shared.lost.notified()).await;
+            if let Err(trouble) = self.shared.declare(connection, &self.shared.wanted()).await {
+                return trouble;
+            }
+        }
     }
 
     /// Declares what there is to declare. An orchestrator does so on both connections: publishing
@@ -139,8 +167,7 @@ impl Link {
     async fn declare(&self, connection: &Connection) -> Result<BTreeSet<ParticipantName>, Trouble> {
         let wanted = self.shared.wanted();
         if self.purpose == Purpose::Consuming || self.shared.role == Role::Server {
-            let created = declare::declare(connection, &self.shared.role, &wanted).await?;
-            self.shared.note_created(created);
+            self.shared.declare(connection, &wanted).await?;
         }
         Ok(wanted)
     }

@@ -4,8 +4,8 @@
 //! subscriptions are tasks that outlive connections: each takes the current one, and has it dropped
 //! when it is of no use to them.
 
-mod backoff;
 mod codec;
+mod complaints;
 mod consumer;
 mod declare;
 mod ledger;
@@ -22,21 +22,22 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use async_trait::async_trait;
-use lapin::types::ShortString;
+use lapin::{Connection, types::ShortString};
 use saga_protocol::ParticipantName;
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{Mutex as AsyncMutex, Notify, Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
 };
 
 pub use self::uri::InvalidUrl;
 use self::{
+    complaints::Complaints,
     limits::{CLOSE_MAX, DEPTHS_AT_ONCE, JOBS_QUEUED, PUBLISH_MAX, PUBLISHERS, STEP_MAX, WINDOW},
     link::{Link, Lives},
     publisher::{Answer, Job},
@@ -44,7 +45,7 @@ use self::{
     trouble::Trouble,
     uri::Address,
 };
-use crate::{Bus, Consumer, Health, Publication, Unpublished};
+use crate::{Bus, Consumer, Health, Publication, Role, Unpublished};
 
 /// What a bus is made with.
 #[derive(Clone)]
@@ -55,17 +56,6 @@ pub struct Options {
     pub role: Role,
     /// What the broker shows as the connections' name.
     pub name: String,
-}
-
-/// Who uses the bus.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// An orchestrator: declares exchanges, the queues of replies and of dead letters, and the
-    /// command queues it is told of.
-    Server,
-    /// A participant: waits a little for an orchestrator to declare its command queue, then
-    /// declares it itself.
-    Participant(ParticipantName),
 }
 
 /// A bus that is a RabbitMQ broker. Works on by itself from [`Amqp::start`] to [`Bus::close`], or
@@ -92,6 +82,16 @@ struct Shared {
     /// The participants whose command queues are declared after each reconnect.
     participants: Mutex<BTreeSet<ParticipantName>>,
     created: Mutex<BTreeSet<ParticipantName>>,
+    complaints: Complaints,
+    /// Told when something that we declared is gone.
+    lost: Notify,
+    /// Taken by whoever declares, so that only one finds a queue missing, and has noted it when the
+    /// next finds it there.
+    declaring: AsyncMutex<()>,
+    /// Taken by whoever begins to consume.
+    starting: AsyncMutex<()>,
+    /// Numbers subscriptions.
+    subscriptions: AtomicU64,
 }
 
 /// How far the end is.
@@ -121,6 +121,11 @@ impl Amqp {
             status: Status::new(),
             participants: Mutex::default(),
             created: Mutex::default(),
+            complaints: Complaints::default(),
+            lost: Notify::new(),
+            declaring: AsyncMutex::default(),
+            starting: AsyncMutex::default(),
+            subscriptions: AtomicU64::new(0),
         });
         let phase = watch::Sender::new(Phase::Running);
         let mut links = JoinSet::new();
@@ -200,7 +205,7 @@ impl Bus for Amqp {
 
     async fn consume(&self, queue: &str, prefetch: u16) -> Box<dyn Consumer> {
         let (subscription, subscriber) =
-            consumer::subscribe(queue, prefetch, self.phase.subscribe());
+            consumer::subscribe(queue, prefetch, &self.shared, self.phase.subscribe());
         let mut users = lock(&self.users);
         // Those that have ended would be kept otherwise.
         while users.try_join_next().is_some() {}
@@ -232,9 +237,8 @@ impl Bus for Amqp {
         lock(&self.shared.participants).extend(wanted.iter().cloned());
         // A connection that begins later declares them itself.
         let Some(live) = self.consuming.borrow().clone() else { return };
-        match declare::command_queues(&live.connection, &wanted).await {
-            Ok(created) => self.shared.note_created(created),
-            Err(trouble) => live.give_up(&trouble),
+        if let Err(trouble) = self.shared.declare_queues(&live.connection, &wanted).await {
+            live.give_up(self.shared.explain(&trouble));
         }
     }
 
@@ -263,6 +267,33 @@ impl Shared {
     /// The participants to declare on a new connection.
     fn wanted(&self) -> BTreeSet<ParticipantName> {
         lock(&self.participants).clone()
+    }
+
+    /// Declares what our role and these participants need.
+    async fn declare(
+        &self,
+        connection: &Connection,
+        participants: &BTreeSet<ParticipantName>,
+    ) -> Result<(), Trouble> {
+        let _turn = self.declaring.lock().await;
+        self.note_created(declare::declare(connection, &self.role, participants).await?);
+        Ok(())
+    }
+
+    /// Declares the command queues of these participants.
+    async fn declare_queues(
+        &self,
+        connection: &Connection,
+        participants: &BTreeSet<ParticipantName>,
+    ) -> Result<(), Trouble> {
+        let _turn = self.declaring.lock().await;
+        self.note_created(declare::command_queues(connection, participants).await?);
+        Ok(())
+    }
+
+    /// What happened, with the way out.
+    fn explain(&self, trouble: &Trouble) -> String {
+        trouble.explain(&self.address, &self.role)
     }
 
     fn note_created(&self, created: Vec<ParticipantName>) {

@@ -12,6 +12,7 @@ use lapin::{
     Channel, Confirmation,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
+use saga_runtime::failpoint::{self, Point};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     Shared, codec, declare,
-    limits::{CONFIRM_MAX, WINDOW},
+    limits::{CONFIRM_MAX, REFUSED_MAX, WINDOW},
     link::{self, Live, Lives},
     trouble::{Trouble, step, within},
 };
@@ -65,10 +66,18 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, mut lives: Lives, shared:
         match serve(&mut jobs, &live, &mut lives, &shared).await {
             Ok(Ended::Finished) => return,
             Ok(Ended::Disconnected) => {}
-            Err(trouble) => live.give_up(&trouble),
+            Err(trouble) => live.give_up(lost(&trouble, &shared)),
         }
         last = Some(live);
     }
+}
+
+/// What happened, with the way out. An exchange that is gone is the server's to declare.
+fn lost(trouble: &Trouble, shared: &Shared) -> String {
+    if trouble.is_not_found() {
+        shared.lost.notify_one();
+    }
+    shared.explain(trouble)
 }
 
 enum Ended {
@@ -91,9 +100,7 @@ async fn serve(
     lives: &mut Lives,
     shared: &Shared,
 ) -> Result<Ended, Trouble> {
-    let channel = declare::open(&live.connection).await?;
-    let options = ConfirmSelectOptions { nowait: false };
-    step("ask for confirms", channel.confirm_select(options)).await?;
+    let (mut channel, mut opened) = (confirming(live).await?, Instant::now());
     loop {
         let first = tokio::select! {
             job = jobs.recv() => job,
@@ -102,8 +109,20 @@ async fn serve(
         let Some(first) = first else { return Ok(Ended::Finished) };
         let window = fill(first, jobs);
         let window: Vec<Job> = window.into_iter().filter(Job::is_wanted).collect();
-        publish(&channel, window, shared.address.user()).await?;
+        let was_refused = publish(&channel, window, shared).await?;
+        // The broker remembers for each channel that a queue is full, and forgets it only when the
+        // queue empties: where an operator takes the limit back, the old one is refused for ever.
+        if was_refused && opened.elapsed() >= REFUSED_MAX {
+            (channel, opened) = (confirming(live).await?, Instant::now());
+        }
     }
+}
+
+async fn confirming(live: &Live) -> Result<Channel, Trouble> {
+    let channel = declare::open(&live.connection).await?;
+    let options = ConfirmSelectOptions { nowait: false };
+    step("ask for confirms", channel.confirm_select(options)).await?;
+    Ok(channel)
 }
 
 /// Takes what already waits, until the window is full. The last may overfill it, at most twice.
@@ -120,7 +139,9 @@ fn fill(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 
 /// Sends a window and answers its jobs. After an error the channel must not be used again: what is
 /// still to be confirmed on it would be kept for ever, and could surface in the next window.
-async fn publish(channel: &Channel, window: Vec<Job>, user: &str) -> Result<(), Trouble> {
+/// Answers whether a queue refused something.
+async fn publish(channel: &Channel, window: Vec<Job>, shared: &Shared) -> Result<bool, Trouble> {
+    let user = shared.address.user();
     let frames: Vec<_> =
         window.iter().flat_map(|job| &job.batch).map(|p| codec::encode(p, user)).collect();
     let settled = confirm(channel, frames.iter().filter_map(|f| f.as_ref().ok())).await;
@@ -144,7 +165,12 @@ async fn publish(channel: &Channel, window: Vec<Job>, user: &str) -> Result<(), 
         // A caller that has gone needs no answer.
         let _ = job.answer.send(answers);
     }
-    settled.map(|_| ())
+    let settled = settled?;
+    if !settled.returned.is_empty() {
+        // A queue or a binding is gone.
+        shared.lost.notify_one();
+    }
+    Ok(settled.confirmations.iter().any(|taken| matches!(taken, Taken::No)))
 }
 
 fn answer(publication: &Publication, taken: Taken, returned: bool) -> Answer {
@@ -191,7 +217,11 @@ async fn confirm(
             frame.properties.clone(),
         )
     });
-    let all = async { join_all(try_join_all(sends).await?).await.into_iter().collect() };
+    let all = async {
+        let sent = try_join_all(sends).await?;
+        failpoint::pass(Point::PublishBeforeConfirm);
+        join_all(sent).await.into_iter().collect()
+    };
     let answers: Vec<Confirmation> = within(CONFIRM_MAX, "publish", all).await?;
     let mut settled =
         Settled { confirmations: Vec::with_capacity(answers.len()), returned: HashSet::new() };

@@ -1,6 +1,9 @@
-//! How the bus is as a whole, put together from its two connections.
+//! How the bus is as a whole, put together from its two connections and those who use them.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::watch;
 
@@ -31,7 +34,10 @@ pub(super) enum State {
     Blocked(String),
 }
 
-/// Both connections' states, and the health that follows.
+/// Identifies a subscription of a bus.
+pub(super) type SubscriptionId = u64;
+
+/// Both connections' states, what subscriptions miss, and the health that follows.
 pub(super) struct Status {
     states: Mutex<States>,
     health: watch::Sender<Health>,
@@ -40,6 +46,9 @@ pub(super) struct Status {
 struct States {
     consuming: State,
     publishing: State,
+    /// Why subscriptions do not get what they subscribed to. Connections to a broker that does not
+    /// let us consume come and go, and each looks well.
+    missing: BTreeMap<SubscriptionId, String>,
     connections: u64,
 }
 
@@ -47,17 +56,40 @@ impl Status {
     pub(super) fn new() -> Self {
         let reason = "not connected yet".to_owned();
         let down = State::Down(reason.clone());
-        let states = States { consuming: down.clone(), publishing: down, connections: 0 };
+        let states = States {
+            consuming: down.clone(),
+            publishing: down,
+            missing: BTreeMap::new(),
+            connections: 0,
+        };
         Self { states: Mutex::new(states), health: watch::Sender::new(Health::Down { reason }) }
     }
 
     pub(super) fn set(&self, purpose: Purpose, state: State) {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_down = states.is_down();
-        match purpose {
+        self.change(|states| match purpose {
             Purpose::Consuming => states.consuming = state,
             Purpose::Publishing => states.publishing = state,
-        }
+        });
+    }
+
+    /// A subscription cannot consume, until [`Self::consumes`].
+    pub(super) fn misses(&self, subscription: SubscriptionId, reason: String) {
+        self.change(|states| {
+            states.missing.insert(subscription, reason);
+        });
+    }
+
+    /// A subscription consumes, or has ended.
+    pub(super) fn consumes(&self, subscription: SubscriptionId) {
+        self.change(|states| {
+            states.missing.remove(&subscription);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut States)) {
+        let mut states = self.states();
+        let was_down = states.is_down();
+        change(&mut states);
         if was_down && !states.is_down() {
             states.connections += 1;
         }
@@ -66,28 +98,32 @@ impl Status {
         self.health.send_if_modified(|last| std::mem::replace(last, health.clone()) != health);
     }
 
+    fn states(&self) -> MutexGuard<'_, States> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn watch(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
     }
 
     /// Why nothing can be published now.
     pub(super) fn refusal(&self) -> Option<String> {
-        match &*self.health.borrow() {
-            Health::Up { .. } => None,
-            Health::Blocked { reason } => Some(format!("blocked by the broker: {reason}")),
-            Health::Down { reason } => Some(reason.clone()),
-        }
+        self.health.borrow().refusal()
     }
 }
 
 impl States {
     fn is_down(&self) -> bool {
-        matches!(self.consuming, State::Down(_)) || matches!(self.publishing, State::Down(_))
+        let is_down = |state: &State| matches!(state, State::Down(_));
+        is_down(&self.consuming) || is_down(&self.publishing) || !self.missing.is_empty()
     }
 
     fn health(&self) -> Health {
         match (&self.consuming, &self.publishing) {
             (State::Down(reason), _) | (_, State::Down(reason)) => {
+                Health::Down { reason: reason.clone() }
+            }
+            _ if let Some(reason) = self.missing.values().next() => {
                 Health::Down { reason: reason.clone() }
             }
             (State::Blocked(reason), _) | (_, State::Blocked(reason)) => {
@@ -125,5 +161,14 @@ mod tests {
             (status.refusal(), *health.borrow() == Health::Up { connections: 2 }),
             (None, true)
         );
+        // Whoever cannot consume is told of through all connections that come and go meanwhile.
+        for reason in ["no queue", "still none"] {
+            status.misses(7, reason.to_owned());
+            status.set(Purpose::Consuming, down());
+            status.set(Purpose::Consuming, State::Up);
+            assert_eq!(*health.borrow(), Health::Down { reason: reason.to_owned() });
+        }
+        status.consumes(7);
+        assert_eq!(*health.borrow(), Health::Up { connections: 3 });
     }
 }

@@ -42,6 +42,11 @@ impl Address {
         &self.0.authority.userinfo.username
     }
 
+    /// The virtual host.
+    pub(super) fn vhost(&self) -> &str {
+        &self.0.vhost
+    }
+
     /// For logs: without user and password.
     pub(super) fn shown(&self) -> String {
         format!("{}:{}/{}", self.0.authority.host, self.0.authority.port, self.0.vhost)

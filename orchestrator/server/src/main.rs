@@ -1,15 +1,12 @@
 //! The one binary, `saga`: the orchestrator and the commands to operate it. Reading order: `cli`
-//! says what there is, `serve` puts the orchestrator together, `http` and `engine` are its two
-//! halves.
+//! says what there is, `serve` puts the orchestrator together, `http` is its face; what drives
+//! sagas is the crate `saga-engine`.
 
 mod cli;
-mod definitions;
-mod engine;
 mod http;
 mod logs;
 mod serve;
 mod settings;
-mod shutdown;
 
 use std::process::ExitCode;
 

@@ -13,16 +13,18 @@ use std::{
 };
 
 use saga_bus::{Amqp, Bus, Role};
+use saga_engine::{Definitions, Engine, Random, definitions::LoadError};
+use saga_runtime::{
+    Shutdown,
+    failpoint::{self, Point},
+};
 use saga_store::{Postgres, Unready};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::{Failure, Status},
-    definitions::{Definitions, LoadError},
-    engine::Engine,
     http, logs, settings,
-    shutdown::Shutdown,
 };
 
 /// Connections of the database: two transactions of starts and four of replies are in flight at
@@ -44,6 +46,7 @@ struct Orchestrator {
 pub(crate) async fn run(settings: settings::Serve) -> Result<Status, Failure> {
     logs::start(&settings.logs);
     settings.check()?;
+    settings.arm();
     let shutdown =
         Shutdown::listen().map_err(|error| Failure::cannot(format!("cannot start: {error:#}")))?;
     let listener = listen(settings.listen).await?;
@@ -94,8 +97,12 @@ impl Orchestrator {
             Failure::cannot(error.to_string()).hint("correct `--amqp-url` or `AMQP_URL`")
         })?;
         let bus: Arc<dyn Bus> = Arc::new(bus);
-        let engine =
-            Engine::new(Arc::<Postgres>::clone(&store), Arc::clone(&bus), Arc::clone(&definitions));
+        let engine = Engine::new(
+            Arc::<Postgres>::clone(&store),
+            Arc::clone(&bus),
+            Arc::clone(&definitions),
+            Arc::new(Random),
+        );
         let count = definitions.all().count();
         tracing::info!(
             listen = %settings.listen, %broker, %database, definitions = count, "starting"
@@ -130,6 +137,7 @@ impl Orchestrator {
     async fn prepare(&self) -> Result<(), Failure> {
         loop {
             self.store.prepare(self.migrate).await.map_err(|error| unready(&error))?;
+            failpoint::pass(Point::BootMigrated);
             match self.definitions.publish(&*self.store).await {
                 Ok(()) => return Ok(()),
                 Err(saga_store::Error::Permanent(reason)) => {

@@ -11,6 +11,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use reqwest::Url;
+use saga_protocol::limits;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged where nobody says. The AMQP client calls answers errors that the bus expects and
@@ -40,6 +41,10 @@ pub(crate) struct Serve {
     /// Accepts a database that may lose what it has confirmed, such as one with `fsync = off`
     #[arg(long)]
     pub(crate) allow_unsafe_db: bool,
+    /// Where a test makes it fail: `point:action:nth`
+    #[cfg(debug_assertions)]
+    #[arg(long, env = "SAGA_FAIL", hide = true)]
+    fail: Option<saga_runtime::failpoint::Plan>,
     #[command(flatten)]
     pub(crate) logs: Logs,
 }
@@ -70,6 +75,18 @@ pub(crate) struct Client {
     /// Prints one JSON document instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Who gives an order, for the journal.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Actor {
+    /// Who you are, for the journal: visible ASCII without spaces; the user of this machine where
+    /// it is not given
+    #[arg(long, env = "SAGA_ACTOR", value_name = "NAME", value_parser = actor)]
+    actor: Option<String>,
+    /// Who is at work on this machine
+    #[arg(long, env, hide = true)]
+    user: Option<String>,
 }
 
 /// What is logged and how, to the standard error.
@@ -117,6 +134,14 @@ impl Serve {
         self.database.check()
     }
 
+    /// Arms the failpoint that a test asks for; there is none in a release build.
+    pub(crate) fn arm(&self) {
+        #[cfg(debug_assertions)]
+        if let Some(plan) = &self.fail {
+            saga_runtime::failpoint::arm(plan.clone());
+        }
+    }
+
     /// Whether others than this machine can reach the API.
     pub(crate) fn is_public(&self) -> bool {
         !self.listen.ip().is_loopback()
@@ -142,6 +167,14 @@ impl Client {
     pub(crate) fn base(&self) -> Result<Url, Misfit> {
         let hint = "it takes `http://host:port`";
         self.url.check("SAGA_URL", &["http", "https"], hint)
+    }
+}
+
+impl Actor {
+    /// Who gives the order; `None` where nobody says. A user whose name does not fit is nobody.
+    pub(crate) fn name(&self) -> Option<String> {
+        let user = self.user.as_deref().and_then(|user| actor(user).ok());
+        self.actor.clone().or(user)
     }
 }
 
@@ -213,6 +246,15 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     addresses?.next().ok_or_else(|| format!("`{text}` has no address"))
 }
 
+/// A name as the API takes it.
+fn actor(text: &str) -> Result<String, &'static str> {
+    let is_fit = (1..=limits::KEY_BYTES_MAX).contains(&text.len());
+    match is_fit && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text.to_owned()),
+        false => Err("it takes 1 to 255 visible ASCII characters, no space"),
+    }
+}
+
 fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
     EnvFilter::builder().parse(text).map(|_| text.to_owned())
 }
@@ -234,6 +276,18 @@ mod tests {
             let misfit = url.check("X", &["amqp"], "").err().map(|misfit| misfit.to_string());
             assert!(!format!("{url} {url:?} {misfit:?}").contains("secret"), "{odd}");
         }
+    }
+
+    #[test]
+    fn whoever_gives_an_order_is_named_or_else_the_user_is() {
+        let name = |actor: Option<&str>, user: &str| {
+            let (actor, user) = (actor.map(str::to_owned), Some(user.to_owned()));
+            Actor { actor, user }.name()
+        };
+        assert_eq!(name(Some("ada"), "root").as_deref(), Some("ada"));
+        assert_eq!(name(None, "root").as_deref(), Some("root"));
+        assert_eq!(name(None, "Ada L."), None);
+        assert!(actor("").is_err() && actor(&"x".repeat(256)).is_err());
     }
 
     #[test]

@@ -1,8 +1,15 @@
 //! The store: remembers sagas. This file is the table of contents; `port` is what the rest of the
-//! product sees.
+//! product sees, with the lists of `page` and the dead letters of `letter`.
 
+mod letter;
+mod memory;
+mod page;
 mod port;
 mod postgres;
+mod settle;
 
+pub use letter::*;
+pub use memory::{Dump, Memory};
+pub use page::*;
 pub use port::*;
 pub use postgres::{Options, Postgres, Unready};

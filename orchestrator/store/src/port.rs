@@ -2,8 +2,10 @@
 //! decides: states and journal entries are JSON that it passes through byte for byte.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use saga_protocol::{Json, SagaId, Timestamp};
+use uuid::Uuid;
+
+use crate::{Closure, DeadLetter, DeadLetterRow, Filter, Letters, Page, Paged};
 
 /// Remembers sagas. Cheap to share; all methods may be called from any task at once and may be
 /// repeated.
@@ -37,11 +39,15 @@ pub trait Store: Send + Sync + 'static {
     async fn find(&self, definition: &str, key: &str) -> Result<Option<Row>, Error>;
 
     /// One page of sagas, newest first.
-    async fn list(&self, filter: &Filter, page: &Page<SagaId>) -> Result<Vec<Row>, Error>;
+    async fn list(&self, filter: &Filter, page: &Page<SagaId>) -> Result<Paged<Row>, Error>;
 
-    /// Sagas that run or compensate, in the order of their ids, after `after`: for rebuilding what
-    /// a broker lost.
-    async fn active(&self, after: Option<SagaId>, limit: u32) -> Result<Vec<Row>, Error>;
+    /// One page of sagas that run or compensate, in the order of their ids: for rebuilding what a
+    /// broker lost.
+    async fn active(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error>;
+
+    /// One page of sagas that have a `wake_at`, in the order of that and of their ids: what will be
+    /// looked at when. Sagas move while it is read, so one may be on two pages or on none.
+    async fn waking(&self, page: &Page<(Timestamp, SagaId)>) -> Result<Paged<Row>, Error>;
 
     /// One page of a saga's journal in the order of versions, after the version in `page`.
     async fn journal(&self, id: SagaId, page: &Page<i64>) -> Result<Vec<JournalRow>, Error>;
@@ -54,6 +60,20 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps what cannot be processed.
     async fn park(&self, letters: &[DeadLetter]) -> Result<(), Error>;
+
+    /// One page of dead letters in the order of their times and ids, newest first.
+    async fn letters(
+        &self,
+        which: Letters,
+        page: &Page<(Timestamp, Uuid)>,
+    ) -> Result<Paged<DeadLetterRow>, Error>;
+
+    /// The dead letter with this id.
+    async fn letter(&self, id: Uuid) -> Result<Option<DeadLetterRow>, Error>;
+
+    /// Closes a letter that is open, for good; it is kept as a record. `false` where none with this
+    /// id is open. After [`Error::Unknown`] the letter itself tells whether it was closed.
+    async fn close_letter(&self, id: Uuid, closure: &Closure) -> Result<bool, Error>;
 
     /// Makes the journal's partitions for the days ahead. Idempotent; many processes may call it at
     /// once.
@@ -274,47 +294,6 @@ pub struct Sideline {
     pub until: Option<std::time::Duration>,
     /// What went wrong, for the operator.
     pub reason: String,
-}
-
-/// Which sagas a list shows; empty fields do not filter.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// One of these statuses.
-    pub statuses: Vec<String>,
-    /// This definition.
-    pub definition: Option<String>,
-    /// A step that is where the saga is now: running, waiting, compensating or needing an operator.
-    pub step: Option<String>,
-    /// This business key.
-    pub key: Option<String>,
-    /// Created before this.
-    pub created_before: Option<Timestamp>,
-}
-
-/// A keyset page.
-#[derive(Clone, Debug)]
-pub struct Page<T> {
-    /// Continue behind this one.
-    pub after: Option<T>,
-    /// At most this many.
-    pub limit: u32,
-}
-
-/// A message that cannot be processed.
-#[derive(Clone, Debug)]
-pub struct DeadLetter {
-    /// Unique per publish: parking the same message twice keeps one row.
-    pub id: uuid::Uuid,
-    /// The queue it came from.
-    pub source: String,
-    /// A stable word and, after a colon, what is wrong.
-    pub reason: String,
-    /// Its headers and properties as JSON.
-    pub headers: Json,
-    /// Its body, or the beginning of it where it is over the limit.
-    pub body: Bytes,
-    /// SHA-256 of the whole body.
-    pub sha256: [u8; 32],
 }
 
 /// Why a store did not do it; the variant says whether trying again can help.

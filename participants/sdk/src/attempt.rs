@@ -1,26 +1,23 @@
 //! One attempt to serve a command: one transaction, ended before this returns.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
-
-use anyhow::anyhow;
-use futures_util::FutureExt;
-use saga_protocol::{Command, Fault, Json, Outcome, ReplyBody, limits};
-use tokio::time::timeout;
+use saga_protocol::{Command, ReplyBody};
+use saga_runtime::failpoint::{Point, reach};
+use tokio::time::Instant;
 
 use crate::{
-    Context, Error, Refusal, Tx,
-    barrier::{At, Question, Refused, State, Verdict, judge, postgres},
+    Context, Refusal, Tx,
+    barrier::{
+        At, Question, Refused, Verdict, intents, judge,
+        postgres::{self, Settled},
+    },
+    bodies::{compensated_already, failed, nothing_to_undo, rejected, text, unknown},
     codes,
     database::{self, Class},
-    handler::Stop,
+    handler::Work,
+    intent::{Intent, Written, lease},
+    invoke::{self, Said},
     service::Service,
 };
-
-/// How long a handler may take: well below RabbitMQ's half hour for an unacknowledged delivery, and
-/// enough for a handler that calls somebody slow.
-const HANDLER_MAX: Duration = Duration::from_secs(60);
-/// Of a compensation that finds nothing to undo.
-const NOTHING_TO_UNDO: &str = r#"{"nothing_to_undo":true}"#;
 
 /// What an attempt came to.
 pub(crate) enum Done {
@@ -32,9 +29,13 @@ pub(crate) enum Done {
     Contradicted(ReplyBody),
     /// The handler said no; its work is rolled back, and nothing is stored yet.
     Refused(Refusal),
+    /// An intent is stored; the handler is to be called outside.
+    Intended(Intent),
+    /// Somebody is at work on this very command, and will answer it.
+    InProgress,
 }
 
-/// Why an attempt came to nothing. Nothing is durable, except perhaps where it is in doubt.
+/// Why an attempt came to nothing. Nothing of it is durable, except perhaps where it is in doubt.
 pub(crate) enum Trouble {
     /// Another transaction was in the way: the next attempt may do.
     Conflict(anyhow::Error),
@@ -53,13 +54,20 @@ pub(crate) async fn attempt(
     question: Question,
     refusal: Option<&Refusal>,
 ) -> Result<Done, Trouble> {
+    transact(service, async |tx| work(service, tx, command, question, refusal).await).await
+}
+
+/// Does something in a transaction, which is committed where there is something to keep.
+pub(crate) async fn transact<T>(
+    service: &Service,
+    work: impl AsyncFnOnce(&mut Tx) -> Result<Ended<T>, Trouble>,
+) -> Result<T, Trouble> {
     // Never cancelled while it begins: a timeout here could leave a transaction open on a pooled
     // connection.
     let mut tx = service.database.begin().await.map_err(|error| sort(error.into()))?;
-    let work = work(service, &mut tx, command, question, refusal).await;
-    match work {
-        Ok(Work { done, durable: true }) => commit(tx, done).await,
-        Ok(Work { done, durable: false }) => {
+    match work(&mut tx).await {
+        Ok(Ended { done, durable: true }) => commit(tx, done).await,
+        Ok(Ended { done, durable: false }) => {
             end(tx).await;
             Ok(done)
         }
@@ -71,9 +79,9 @@ pub(crate) async fn attempt(
 }
 
 /// What a transaction came to, and whether it is to be kept.
-struct Work {
-    done: Done,
-    durable: bool,
+pub(crate) struct Ended<T> {
+    pub(crate) done: T,
+    pub(crate) durable: bool,
 }
 
 async fn work(
@@ -82,21 +90,32 @@ async fn work(
     command: &Command,
     question: Question,
     refusal: Option<&Refusal>,
-) -> Result<Work, Trouble> {
+) -> Result<Ended<Done>, Trouble> {
+    // Before the lease begins, by the database's clock: so the call ends before the lease does.
+    let began = Instant::now();
     let verdict = verdict(tx, command, question).await.map_err(sort)?;
     let durable = verdict == Verdict::LeaveTombstone;
     let done = match verdict {
-        Verdict::Work => return effect(service, tx, command, refusal).await,
+        Verdict::Work => return effect(service, tx, command, refusal, began).await,
+        Verdict::WorkAndBury => {
+            let Tx::Postgres(transaction) = tx;
+            let reply = text(&compensated_already());
+            intents::bury(transaction, command, &reply).await.map_err(sort)?;
+            return effect(service, tx, command, refusal, began).await;
+        }
+        Verdict::InProgress => Done::InProgress,
         Verdict::Repeat(reply) => Done::Repeat(reply),
         Verdict::LeaveTombstone | Verdict::NothingToUndo => Done::Reply(nothing_to_undo()),
         Verdict::CompensatedAlready => Done::Reply(compensated_already()),
         Verdict::NoTrace => {
-            let fault = Fault::new(codes::NOT_FOUND, "there is no trace of the action");
-            Done::Reply(ReplyBody::not_completed(Outcome::Unknown, fault))
+            Done::Reply(unknown(codes::NOT_FOUND, "there is no trace of the action"))
+        }
+        Verdict::Undecided => {
+            Done::Reply(unknown(codes::IN_PROGRESS, "the action was begun; its end is not known"))
         }
         Verdict::Refuse(refused) => refuse(command, refused),
     };
-    Ok(Work { done, durable })
+    Ok(Ended { done, durable })
 }
 
 async fn verdict(tx: &mut Tx, command: &Command, question: Question) -> anyhow::Result<Verdict> {
@@ -118,64 +137,68 @@ async fn verdict(tx: &mut Tx, command: &Command, question: Question) -> anyhow::
     Ok(judge(&claim.found, question, at))
 }
 
-/// Runs the handler and stores its answer in the same transaction; or stores the refusal that it
-/// gave before.
+/// Has the handler do its work in this transaction, or writes down that it will, outside.
 async fn effect(
     service: &Service,
     tx: &mut Tx,
     command: &Command,
     refusal: Option<&Refusal>,
-) -> Result<Work, Trouble> {
-    let (state, body) = match refusal {
-        Some(refusal) => (State::Rejected, rejected(refusal.clone())),
-        None => match call(service, tx, command).await? {
-            Ok(output) => (State::Completed, ReplyBody::completed(Some(output))),
-            Err(refusal) => return Ok(Work { done: Done::Refused(refusal), durable: false }),
-        },
-    };
-    let Tx::Postgres(transaction) = tx;
-    postgres::settle(transaction, command, state, &text(&body)).await.map_err(sort)?;
-    Ok(Work { done: Done::Reply(body), durable: true })
-}
-
-/// Runs the handler, with everything that it may do to us kept off.
-async fn call(
-    service: &Service,
-    tx: &mut Tx,
-    command: &Command,
-) -> Result<Result<Json, Refusal>, Trouble> {
-    let key = (command.phase, command.action.as_str());
-    let Some(handler) = service.handlers.get(&key) else {
-        let known = service.known(command.phase);
-        let message = format!("there is no {} `{}`, only: {known}", command.phase, command.action);
-        return Err(Trouble::Failed(codes::UNKNOWN_ACTION, anyhow!(message)));
-    };
-    let context = Context::of(command);
-    let guarded = AssertUnwindSafe(handler.dispatch(tx, &command.body, &context)).catch_unwind();
-    let ended = timeout(HANDLER_MAX, guarded).await.map_err(|_| {
-        let error = anyhow!("the handler took longer than {HANDLER_MAX:?}");
-        Trouble::Failed(codes::HANDLER_TIMEOUT, error)
-    })?;
-    let result = ended.map_err(|panic| {
-        Trouble::Failed(codes::HANDLER_PANICKED, anyhow!("the handler panicked: {}", said(&*panic)))
-    })?;
-    match result {
-        Ok(output) if output.get().len() > limits::OUTPUT_BYTES_MAX => {
-            let (bytes, max) = (output.get().len(), limits::OUTPUT_BYTES_MAX);
-            let error = anyhow!("the output has {bytes} bytes, more than the limit of {max}");
-            Err(Trouble::Failed(codes::BAD_OUTPUT, error))
+    began: Instant,
+) -> Result<Ended<Done>, Trouble> {
+    let registered = service.handler(command)?;
+    match &registered.work {
+        Work::Inside(handler) => {
+            let context = Context::of(command);
+            let said = match refusal {
+                Some(refusal) => Err(refusal.clone()),
+                None => {
+                    let call = handler.dispatch(tx, &command.body, &context);
+                    match invoke::run(call, registered.within).await? {
+                        Err(said) => {
+                            return Ok(Ended { done: Done::Refused(said), durable: false });
+                        }
+                        output => output,
+                    }
+                }
+            };
+            keep(tx, command, said).await
         }
-        Ok(output) => Ok(Ok(output)),
-        Err(Stop::Handler(Error::Refused(refusal))) => Ok(Err(refusal)),
-        Err(Stop::Handler(Error::Failed(error))) => Err(sort_with(codes::HANDLER_FAILED, error)),
-        Err(Stop::BadInput(error)) => Err(Trouble::Failed(codes::BAD_INPUT, error.into())),
-        Err(Stop::BadOutput(error)) => Err(Trouble::Failed(codes::BAD_OUTPUT, error.into())),
+        Work::Outside(handler) => {
+            let bad = |error: anyhow::Error| Trouble::Failed(codes::BAD_INPUT, error);
+            handler.check(&command.body).map_err(|error| bad(error.into()))?;
+            let written = Written::of(command).map_err(bad)?;
+            let Tx::Postgres(transaction) = tx;
+            let lease = lease(registered.within);
+            let until = intents::write(transaction, command, &written.text(), lease).await;
+            let until = until.map_err(sort)?;
+            let intent = Intent { command: command.clone(), until, began };
+            Ok(Ended { done: Done::Intended(intent), durable: true })
+        }
     }
 }
 
-async fn commit(tx: Tx, done: Done) -> Result<Done, Trouble> {
+/// Stores what the handler said, in the transaction of its work; or, in one without, the refusal
+/// that it gave before.
+async fn keep(tx: &mut Tx, command: &Command, said: Said) -> Result<Ended<Done>, Trouble> {
+    let (settled, body) = match said {
+        Ok(output) => (Settled::Completed, ReplyBody::completed(Some(output))),
+        Err(refusal) => (Settled::Rejected, rejected(refusal)),
+    };
+    let Tx::Postgres(transaction) = tx;
+    postgres::settle(transaction, command, settled, &text(&body)).await.map_err(sort)?;
+    Ok(Ended { done: Done::Reply(body), durable: true })
+}
+
+async fn commit<T>(tx: Tx, done: T) -> Result<T, Trouble> {
+    if let Err(injected) = reach(Point::ParticipantBeforeCommit) {
+        end(tx).await;
+        return Err(Trouble::Failed(codes::BARRIER_FAILED, injected.into()));
+    }
     match tx.commit().await {
-        Ok(()) => Ok(done),
+        Ok(()) => match reach(Point::ParticipantAfterCommit) {
+            Ok(()) => Ok(done),
+            Err(injected) => Err(Trouble::InDoubt(injected.into())),
+        },
         // The database said no: it is rolled back.
         Err(error) if database::class(&error) == Class::Conflict => {
             Err(Trouble::Conflict(error.into()))
@@ -194,35 +217,16 @@ async fn end(tx: Tx) {
     }
 }
 
-fn sort(error: anyhow::Error) -> Trouble {
+pub(crate) fn sort(error: anyhow::Error) -> Trouble {
     sort_with(codes::BARRIER_FAILED, error)
 }
 
-fn sort_with(code: &'static str, error: anyhow::Error) -> Trouble {
+pub(crate) fn sort_with(code: &'static str, error: anyhow::Error) -> Trouble {
     match database::class_of(&error) {
         Class::Conflict => Trouble::Conflict(error),
         Class::Unavailable => Trouble::Unavailable(error),
         Class::Permanent => Trouble::Failed(code, error),
     }
-}
-
-pub(crate) fn rejected(refusal: Refusal) -> ReplyBody {
-    ReplyBody::not_completed(Outcome::Rejected, refusal.into())
-}
-
-pub(crate) fn failed(code: &'static str, message: String) -> ReplyBody {
-    ReplyBody::not_completed(Outcome::Failed, Fault::new(code, message).bounded())
-}
-
-fn nothing_to_undo() -> ReplyBody {
-    let output = serde_json::value::RawValue::from_string(NOTHING_TO_UNDO.to_owned());
-    let output = output.expect("the constant is JSON");
-    ReplyBody::completed(Some(output))
-}
-
-fn compensated_already() -> ReplyBody {
-    let message = "its compensation came first: it never takes effect";
-    rejected(Refusal::new(codes::COMPENSATED_ALREADY, message))
 }
 
 fn refuse(command: &Command, refused: Refused) -> Done {
@@ -238,6 +242,10 @@ fn refuse(command: &Command, refused: Refused) -> Done {
             log_refused(command, message);
             Done::Reply(failed(codes::EFFECT_MISSING, message.to_owned()))
         }
+        Refused::InProgress => {
+            let message = "the action is being done; it can be undone once that has ended";
+            Done::Reply(failed(codes::IN_PROGRESS, message.to_owned()))
+        }
         Refused::Expired => {
             let message = format!("no work starts after {}", command.deadline);
             Done::Reply(failed(codes::EXPIRED, message))
@@ -252,15 +260,4 @@ fn log_refused(command: &Command, message: &str) {
         command.phase = %command.phase,
         "{message}"
     );
-}
-
-/// The reply as the barrier stores it.
-fn text(body: &ReplyBody) -> String {
-    String::from_utf8_lossy(&body.to_bytes()).into_owned()
-}
-
-/// What a panic said, where it said something.
-fn said(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("nothing")
 }

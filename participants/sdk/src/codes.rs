@@ -8,6 +8,8 @@ pub(crate) const COMPENSATED_ALREADY: &str = "compensated_already";
 pub(crate) const EFFECT_MISSING: &str = "effect_missing";
 /// The command's deadline has passed.
 pub(crate) const EXPIRED: &str = "expired";
+/// The action is being done, outside the database, or was begun and its end is not known.
+pub(crate) const IN_PROGRESS: &str = "in_progress";
 /// A query finds no trace of the action.
 pub(crate) const NOT_FOUND: &str = "not_found";
 /// No handler has this name.

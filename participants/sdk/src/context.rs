@@ -49,6 +49,19 @@ impl Context {
     /// elsewhere.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        format!("{}/{}/{}", self.saga_id, self.step, self.phase)
+        self.key(self.phase)
+    }
+
+    /// The idempotency key that the step's action had. By it a compensation finds what it has to
+    /// undo, where nobody has recorded what became of the action: it must then also see to it that
+    /// a call which is still under way takes no effect. Where the other side cannot cancel a key,
+    /// do the action once more with this key, which settles it, and undo that.
+    #[must_use]
+    pub fn action_key(&self) -> String {
+        self.key(Phase::Action)
+    }
+
+    fn key(&self, phase: Phase) -> String {
+        format!("{}/{}/{phase}", self.saga_id, self.step)
     }
 }

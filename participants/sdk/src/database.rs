@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use saga_protocol::ParticipantName;
+use saga_runtime::Delays;
 use sqlx::{
     Connection, PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::{Tx, backoff::Delays, schema};
+use crate::{Tx, schema};
 
 /// How long a command waits for a connection. The orchestrator had better hear of a database that
 /// is away.
@@ -110,11 +111,14 @@ impl Database {
     /// Whether it can be relied on: what is answered as done must not be lost.
     async fn check(&self) -> anyhow::Result<()> {
         let sql = "select pg_is_in_recovery() as standby,
+            current_setting('transaction_read_only')::boolean as read_only,
             current_setting('fsync') <> 'off'
                 and current_setting('synchronous_commit') <> 'off' as safe";
         let row = sqlx::query(sql).fetch_one(&self.pool).await.context("it does not answer")?;
         let (standby, safe): (bool, bool) = (row.try_get("standby")?, row.try_get("safe")?);
         ensure!(!standby, "it is a standby; let `DATABASE_URL` name the primary");
+        let read_only: bool = row.try_get("read_only")?;
+        ensure!(!read_only, "it takes no writes: `default_transaction_read_only` is on");
         ensure!(
             self.allow_unsafe || safe,
             "it has `fsync` or `synchronous_commit` off, so that a crash of its machine can lose \

@@ -42,12 +42,15 @@
 //! ```
 
 mod attempt;
-mod backoff;
 pub mod barrier;
+mod bodies;
 mod codes;
 mod context;
 mod database;
+mod desk;
 mod handler;
+mod intent;
+mod invoke;
 mod logs;
 mod participant;
 mod refusal;
@@ -56,12 +59,13 @@ mod runtime;
 mod schema;
 mod service;
 mod settings;
-mod shutdown;
 pub mod testing;
 mod tx;
 
 pub use context::{Context, Undo};
-pub use handler::Handler;
+pub use desk::serve;
+pub use handler::{External, Handler};
+pub use intent::Intent;
 pub use participant::Participant;
 pub use refusal::{Error, Refusal};
 pub use saga_protocol::{

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use saga_bus::{Bus, Publication, Settlement, Unpublished};
 use saga_protocol::{Command, ParticipantName, Reply, Timestamp, limits, topology};
+use saga_runtime::{
+    Delays,
+    failpoint::{Point, reach},
+};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinHandle,
 };
 use tokio_util::task::TaskTracker;
-
-use crate::backoff::Delays;
 
 /// Replies waiting to be sent. When it is full, commands wait in their turn.
 const WAITING_MAX: usize = limits::BATCH_MAX;
@@ -29,9 +31,40 @@ pub(crate) struct Outbound {
     /// The body of the reply.
     pub(crate) body: Bytes,
     /// How to answer the broker.
-    pub(crate) settle: Box<dyn FnOnce(Settlement) + Send + Sync>,
+    pub(crate) settle: Settle,
     /// What to answer, once the reply is confirmed.
     pub(crate) settlement: Settlement,
+}
+
+/// A delivery that must be answered for: where whoever has it panics, the broker delivers it again,
+/// until it has had enough of it.
+pub(crate) struct Settle(Option<Box<dyn FnOnce(Settlement) + Send + Sync>>);
+
+impl Settle {
+    /// Of a delivery.
+    pub(crate) fn new(settle: Box<dyn FnOnce(Settlement) + Send + Sync>) -> Self {
+        Self(Some(settle))
+    }
+
+    /// Of a command whose delivery was settled before.
+    pub(crate) fn settled() -> Self {
+        Self(None)
+    }
+
+    /// Answers the broker.
+    pub(crate) fn tell(mut self, settlement: Settlement) {
+        if let Some(settle) = self.0.take() {
+            settle(settlement);
+        }
+    }
+}
+
+impl Drop for Settle {
+    fn drop(&mut self) {
+        if let Some(settle) = self.0.take() {
+            settle(Settlement::Requeue);
+        }
+    }
 }
 
 /// The way to the sender, which ends when the last of these is dropped.
@@ -74,14 +107,16 @@ async fn run(bus: Arc<dyn Bus>, mut outbound: mpsc::Receiver<Outbound>) {
 async fn send(bus: &dyn Bus, mut batch: Vec<Outbound>) {
     let mut delays = Delays::new();
     for _ in 0..TRIES_MAX {
-        let results = bus.publish(batch.iter().map(publication).collect()).await;
-        batch = settle(batch, results);
+        if reach(Point::ParticipantBeforeReply).is_ok() {
+            let results = bus.publish(batch.iter().map(publication).collect()).await;
+            batch = settle(batch, results);
+        }
         if batch.is_empty() {
             return;
         }
         delays.wait().await;
     }
-    batch.into_iter().for_each(|outbound| (outbound.settle)(Settlement::Requeue));
+    batch.into_iter().for_each(|outbound| outbound.settle.tell(Settlement::Requeue));
 }
 
 /// Settles what was confirmed; returns what is to be tried again.
@@ -89,7 +124,8 @@ fn settle(batch: Vec<Outbound>, results: Vec<Result<(), Unpublished>>) -> Vec<Ou
     let mut again = Vec::new();
     for (outbound, result) in batch.into_iter().zip(results) {
         match result {
-            Ok(()) => (outbound.settle)(outbound.settlement),
+            Ok(()) if reach(Point::ParticipantBeforeAck).is_err() => again.push(outbound),
+            Ok(()) => outbound.settle.tell(outbound.settlement),
             Err(error) => {
                 let Command { saga_id, step, .. } = &outbound.command;
                 tracing::warn!(

@@ -35,7 +35,7 @@ pub(crate) async fn apply(
         .await?;
     make_schema(&mut tx, name).await?;
     let applied = read_ledger(&mut tx).await?;
-    for (part, versions) in [("barrier", &[barrier::SCHEMA][..]), ("business", business)] {
+    for (part, versions) in [("barrier", &barrier::SCHEMA[..]), ("business", business)] {
         apply_part(&mut tx, name, part, versions, &applied).await?;
     }
     tx.commit().await.context("cannot commit the tables")

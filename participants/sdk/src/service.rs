@@ -1,27 +1,45 @@
 //! A participant with its database: takes commands one by one and answers them. It knows no bus.
 
+use std::time::Duration;
+
+use anyhow::anyhow;
 use bytes::Bytes;
 use saga_protocol::{BodyHash, Command, Knowledge, ParticipantName, Phase, ReplyBody, StepKind};
+use saga_runtime::failpoint::{Point, reach};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use crate::{
     Participant,
-    attempt::{Done, Trouble, attempt, failed, rejected},
+    attempt::{Done, Trouble, attempt},
     barrier::Question,
+    bodies::{failed, rejected},
     codes,
     database::{Database, Use},
-    participant::Handlers,
+    handler::{Registered, Work},
+    intent::Intent,
+    participant::{Handlers, WITHIN},
 };
 
 /// Attempts of one command within one delivery. Deadlocks and serialization failures give way at
 /// the second or third; past this it is better to let the orchestrator wait.
 const ATTEMPTS_MAX: u32 = 5;
+/// Results of calls stored at once. Each takes a connection that no command is waiting for.
+const RESULTS_AT_ONCE: u32 = 4;
+/// What looks for lapsed intents takes a connection.
+const LOOKERS: u32 = 1;
+/// RabbitMQ's default for a delivery that nobody acknowledges: it ends the channel then.
+const BROKER_PATIENCE: Duration = Duration::from_secs(30 * 60);
+/// Every attempt of a delivery together stays well below it.
+const _: () = assert!(WITHIN.as_secs() * (ATTEMPTS_MAX as u64) * 2 < BROKER_PATIENCE.as_secs());
 
 /// A participant that is ready to serve.
 pub struct Service {
     pub(crate) name: ParticipantName,
     pub(crate) handlers: Handlers,
     pub(crate) database: Database,
+    /// Taken by whoever stores the result of a call.
+    pub(crate) results: Semaphore,
 }
 
 /// What becomes of a command.
@@ -38,6 +56,11 @@ pub enum Answer {
     /// Nobody knows whether the transaction was committed. No reply: the command must be delivered
     /// again.
     InDoubt,
+    /// An intent is durable. The command is acknowledged, without an answer; [`Service::call`] does
+    /// it and gives the answer.
+    Intent(Intent),
+    /// Acknowledge the command and answer nothing: somebody is at work on it, and answers it.
+    Nothing,
 }
 
 /// Of a compensation's body, what the barrier must know.
@@ -52,10 +75,15 @@ impl Service {
         database_url: &str,
         wanted: Use,
     ) -> anyhow::Result<Self> {
-        let Participant { name, handlers, schema } = participant;
-        let database = Database::open(&name, database_url, wanted)?;
+        let Participant { name, handlers, schema, .. } = participant;
+        let mut connections = wanted.connections;
+        if handlers.values().any(is_outside) {
+            connections += RESULTS_AT_ONCE + LOOKERS;
+        }
+        let database = Database::open(&name, database_url, Use { connections, ..wanted })?;
         database.prepare(&schema).await?;
-        Ok(Self { name, handlers, database })
+        let results = Semaphore::new(RESULTS_AT_ONCE as usize);
+        Ok(Self { name, handlers, database, results })
     }
 
     /// Serves a command: does it, or says why not. Run to its end, not cancelled, by whoever calls.
@@ -77,6 +105,8 @@ impl Service {
                 // The next attempt stores it, unless a copy has settled the command meanwhile.
                 Ok(Done::Refused(said)) if may_refuse(command) => refusal = Some(said),
                 Ok(Done::Refused(said)) => return reply(&rejected(said)),
+                Ok(Done::Intended(intent)) => return intended(intent),
+                Ok(Done::InProgress) => return Answer::Nothing,
                 Err(Trouble::Conflict(error)) => conflict = format!("{error:#}"),
                 Err(trouble) => return give_up(command, trouble),
             }
@@ -89,10 +119,40 @@ impl Service {
         self.database.recovered().await;
     }
 
-    /// The handlers of a phase, to be listed.
-    pub(crate) fn known(&self, phase: Phase) -> String {
-        let names = self.handlers.keys().filter(|(of, _)| *of == phase);
-        names.map(|(_, name)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    /// Whether anything of it works outside the database.
+    pub(crate) fn works_outside(&self) -> bool {
+        self.handlers.values().any(is_outside)
+    }
+
+    /// The handler of a command.
+    pub(crate) fn handler(&self, command: &Command) -> Result<&Registered, Trouble> {
+        let asked =
+            |(phase, name): &(Phase, &str)| (*phase, *name) == (command.phase, &command.action);
+        let found = self.handlers.iter().find(|(key, _)| asked(key));
+        found.map(|(_, registered)| registered).ok_or_else(|| {
+            let names = self.handlers.keys().filter(|(phase, _)| *phase == command.phase);
+            let known = names.map(|(_, name)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let Command { phase, action, .. } = command;
+            let error = anyhow!("there is no {phase} `{action}`, only: {known}");
+            Trouble::Failed(codes::UNKNOWN_ACTION, error)
+        })
+    }
+
+    /// How long a call for this command may take.
+    pub(crate) fn within(&self, command: &Command) -> Duration {
+        self.handler(command).map_or(WITHIN, |registered| registered.within)
+    }
+}
+
+fn is_outside(registered: &Registered) -> bool {
+    matches!(registered.work, Work::Outside(_))
+}
+
+fn intended(intent: Intent) -> Answer {
+    match reach(Point::IntentAfterCommit) {
+        Ok(()) => Answer::Intent(intent),
+        // As if whoever began had died: the next to come takes it up.
+        Err(_) => Answer::Nothing,
     }
 }
 
@@ -109,7 +169,7 @@ fn question(command: &Command) -> Result<Question, serde_json::Error> {
 }
 
 /// Whether a refusal is final. Elsewhere it means "a human, now", and is not stored.
-fn may_refuse(command: &Command) -> bool {
+pub(crate) fn may_refuse(command: &Command) -> bool {
     let kind = matches!(command.kind, StepKind::Compensatable | StepKind::Pivot);
     kind && command.phase == Phase::Action
 }
@@ -119,21 +179,28 @@ fn reply(body: &ReplyBody) -> Answer {
 }
 
 fn give_up(command: &Command, trouble: Trouble) -> Answer {
-    let (code, error) = match trouble {
-        Trouble::Unavailable(error) => (codes::DATABASE_UNAVAILABLE, error),
-        Trouble::Conflict(error) => (codes::CONFLICT, error),
-        Trouble::Failed(code, error) => (code, error),
-        Trouble::InDoubt(error) => {
-            tracing::warn!(
-                saga.id = %command.saga_id,
-                step.name = %command.step,
-                error = format!("{error:#}"),
-                "the connection broke while committing; the command is taken again"
-            );
-            return Answer::InDoubt;
-        }
-    };
+    if let Trouble::InDoubt(error) = &trouble {
+        tracing::warn!(
+            saga.id = %command.saga_id,
+            step.name = %command.step,
+            error = format!("{error:#}"),
+            "the connection broke while committing; the command is taken again"
+        );
+        return Answer::InDoubt;
+    }
+    let (code, error) = trouble.split();
     let message = format!("{error:#}");
+    put(command, code, &message);
+    let body = failed(code, message).to_bytes();
+    if code == codes::DATABASE_UNAVAILABLE {
+        Answer::Unavailable(body)
+    } else {
+        Answer::Reply(body)
+    }
+}
+
+/// Logs that a command failed.
+pub(crate) fn put(command: &Command, code: &'static str, message: &str) {
     tracing::warn!(
         saga.id = %command.saga_id,
         step.name = %command.step,
@@ -143,10 +210,15 @@ fn give_up(command: &Command, trouble: Trouble) -> Answer {
         error = message,
         "the command failed"
     );
-    let body = failed(code, message).to_bytes();
-    if code == codes::DATABASE_UNAVAILABLE {
-        Answer::Unavailable(body)
-    } else {
-        Answer::Reply(body)
+}
+
+impl Trouble {
+    /// The code of a reply, and what happened.
+    pub(crate) fn split(self) -> (&'static str, anyhow::Error) {
+        match self {
+            Self::Unavailable(error) | Self::InDoubt(error) => (codes::DATABASE_UNAVAILABLE, error),
+            Self::Conflict(error) => (codes::CONFLICT, error),
+            Self::Failed(code, error) => (code, error),
+        }
     }
 }

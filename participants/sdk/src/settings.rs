@@ -37,6 +37,10 @@ pub struct Settings {
     #[arg(long, env = "RUST_LOG", default_value = FILTER, value_name = "FILTER",
         value_parser = filter)]
     pub log: String,
+    /// Where to fail: `point:action:nth`
+    #[cfg(debug_assertions)]
+    #[arg(long, env = "SAGA_FAIL", hide = true)]
+    pub fail: Option<saga_runtime::failpoint::Plan>,
 }
 
 fn filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
@@ -58,6 +62,9 @@ impl Settings {
     /// From the command line and the environment. Wrong usage ends the process with a message.
     #[must_use]
     pub fn from_arguments() -> Self {
-        Self::parse()
+        let settings = Self::parse();
+        #[cfg(debug_assertions)]
+        settings.fail.clone().into_iter().for_each(saga_runtime::failpoint::arm);
+        settings
     }
 }

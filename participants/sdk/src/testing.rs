@@ -55,18 +55,22 @@ pub fn compensation(of: &Command, name: &str, action: Knowledge, output: Option<
     }
 }
 
-/// Has a command served and reads the reply.
+/// Has a command served, to the end of its call where it has one outside the database, and reads
+/// the reply.
 ///
 /// # Panics
-/// When there is none, because the transaction is in doubt.
+/// When there is none: the transaction is in doubt, or somebody else is at work on the command.
 pub async fn serve(service: &Service, command: &Command) -> ReplyBody {
-    read(&service.handle(command).await)
+    match service.handle(command).await {
+        Answer::Intent(intent) => read(&service.call(intent).await),
+        answer => read(&answer),
+    }
 }
 
 /// What an answer says.
 ///
 /// # Panics
-/// When it says nothing, because the transaction is in doubt.
+/// When it says nothing yet.
 #[must_use]
 pub fn read(answer: &Answer) -> ReplyBody {
     match answer {
@@ -74,6 +78,8 @@ pub fn read(answer: &Answer) -> ReplyBody {
             serde_json::from_slice(body).expect("the SDK writes replies")
         }
         Answer::InDoubt => panic!("the transaction is in doubt"),
+        Answer::Intent(_) => panic!("the call has not been made yet"),
+        Answer::Nothing => panic!("somebody else answers"),
     }
 }
 

@@ -69,7 +69,8 @@ async fn sell(tx: &mut Tx, _: Value, context: &Context) -> Result<Value, Error> 
         on conflict (saga_id) do update set sold = sale.sold + 1";
     tx.execute(sql, &[&context.saga_id]).await?;
     require_open(tx).await?;
-    Ok(json!({ "saga": context.saga_id }))
+    // Another one each time: a repeat that ran the handler would be seen.
+    Ok(json!({ "receipt": uuid::Uuid::now_v7() }))
 }
 
 async fn take_back(tx: &mut Tx, _: Undo, context: &Context) -> Result<(), Error> {

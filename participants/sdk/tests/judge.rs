@@ -1,17 +1,23 @@
 //! The verdict on every combination of what the barrier remembers and what is asked.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use saga_participant::barrier::{
     At, Found, HORIZON, Question, Record, Refused, State, Verdict, judge,
 };
 use saga_protocol::{BodyHash, Knowledge, Timestamp};
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// What is asked, in the order of the columns of [`TABLE`].
 const COLUMNS: [&str; 4] = ["action", "undo, completed", "undo, unknown", "query"];
 
 /// What is answered in time, to a saga that began lately. Rows: the action's row, then the
-/// compensation's; `other` is a row that was written for another body than the one asked with.
-const TABLE: [(&str, &str, [&str; 4]); 14] = [
+/// compensation's; `other` is a row that was written for another body than the one asked with. Of
+/// an intent, `held` is one that somebody is at, `lapsed` one whose lease ends now, `given-up` one
+/// that waits for the next attempt.
+const TABLE: [(&str, &str, [&str; 4]); 29] = [
     ("none", "none", ["work", "effect missing", "leave tombstone", "no trace"]),
     ("completed", "none", ["repeat", "work", "work", "repeat"]),
     ("completed other", "none", ["body mismatch", "work", "work", "repeat"]),
@@ -30,7 +36,25 @@ const TABLE: [(&str, &str, [&str; 4]); 14] = [
         "completed other",
         ["compensated", "body mismatch", "body mismatch", "compensated"],
     ),
+    ("held", "none", ["in progress", "not yet", "not yet", "undecided"]),
+    ("held other", "none", ["body mismatch", "not yet", "not yet", "undecided"]),
+    ("lapsed", "none", ["work", "work and bury", "work and bury", "undecided"]),
+    ("lapsed other", "none", ["body mismatch", "work and bury", "work and bury", "undecided"]),
+    ("given-up", "none", ["work", "work and bury", "work and bury", "undecided"]),
+    ("given-up other", "none", ["body mismatch", "work and bury", "work and bury", "undecided"]),
+    ("completed", "held", ["repeat", "in progress", "in progress", "repeat"]),
+    ("completed", "held other", ["repeat", "body mismatch", "body mismatch", "repeat"]),
+    ("completed", "lapsed", ["repeat", "work", "work", "repeat"]),
+    ("completed", "lapsed other", ["repeat", "body mismatch", "body mismatch", "repeat"]),
+    ("completed", "given-up", ["repeat", "work", "work", "repeat"]),
+    ("completed", "given-up other", ["repeat", "body mismatch", "body mismatch", "repeat"]),
+    ("tombstone", "held", ["compensated", "in progress", "in progress", "compensated"]),
+    ("tombstone", "lapsed", ["compensated", "work", "work", "compensated"]),
+    ("tombstone", "given-up", ["compensated", "work", "work", "compensated"]),
 ];
+/// What a row may be.
+const STATES: [&str; 7] =
+    ["none", "completed", "rejected", "tombstone", "held", "lapsed", "given-up"];
 
 #[test]
 fn every_combination_has_the_answer_of_the_table() {
@@ -49,7 +73,13 @@ fn nothing_begins_after_the_deadline() {
     let late = At { now: in_time().deadline.after(HORIZON / 1_000), ..in_time() };
     everywhere(|found, question, verdict| {
         let expected = match verdict {
-            Verdict::Work | Verdict::LeaveTombstone => Verdict::Refuse(Refused::Expired),
+            Verdict::Work | Verdict::WorkAndBury | Verdict::LeaveTombstone => {
+                Verdict::Refuse(Refused::Expired)
+            }
+            // Nobody is at it any more: its lease has passed too.
+            Verdict::InProgress | Verdict::Refuse(Refused::InProgress) => {
+                Verdict::Refuse(Refused::Expired)
+            }
             other => other.clone(),
         };
         assert_eq!(judge(found, question, late), expected, "{found:?} {question:?}");
@@ -69,12 +99,54 @@ fn nothing_to_undo_is_not_said_beyond_the_horizon() {
     });
 }
 
-/// Every combination, with the verdict in time.
+/// What may have taken effect outside is undone, and never said to be nothing; and two are never at
+/// one thing.
+#[test]
+fn an_intent_is_an_effect_until_it_is_known() {
+    everywhere(|found, question, verdict| {
+        let said = format!("{verdict:?} to {question:?}, with {found:?}");
+        let (action, undo) = (state(found.action.as_ref()), state(found.compensation.as_ref()));
+        let is_intent = |state| matches!(state, Some(State::Intent { .. }));
+        let is_held = |state| {
+            matches!(state, Some(State::Intent { until: Some(until) })
+            if until > in_time().now)
+        };
+        if is_intent(action) {
+            let nothing = [Verdict::NothingToUndo, Verdict::LeaveTombstone, Verdict::NoTrace];
+            assert!(!nothing.contains(verdict), "{said}");
+        }
+        let works = [Verdict::Work, Verdict::WorkAndBury].contains(verdict);
+        match question {
+            Question::Action { .. } => assert!(!works || !is_held(action), "{said}"),
+            Question::Compensation { .. } => {
+                assert!(!works || !is_held(undo), "{said}");
+                assert!(!works || !is_held(action) || undo.is_some(), "{said}");
+                let buries = *verdict == Verdict::WorkAndBury;
+                assert_eq!(buries, works && is_intent(action) && undo.is_none(), "{said}");
+            }
+            Question::Query => assert!(!works, "{said}"),
+        }
+        if matches!(verdict, Verdict::InProgress) {
+            let own = if matches!(question, Question::Action { .. }) { action } else { undo };
+            assert!(is_held(own), "nobody would answer: {said}");
+        }
+    });
+}
+
+fn state(record: Option<&Record>) -> Option<State> {
+    record.map(|record| record.state)
+}
+
+/// Every combination, those that cannot come about too, with the verdict in time.
 fn everywhere(check: impl Fn(&Found, Question, &Verdict)) {
-    for (action, compensation, _) in TABLE {
-        for column in COLUMNS {
-            let (found, question) = (found(action, compensation), question(column));
-            check(&found, question, &judge(&found, question, in_time()));
+    let rows = STATES.iter().flat_map(|state| [(*state).to_owned(), format!("{state} other")]);
+    let rows: Vec<String> = rows.collect();
+    for action in &rows {
+        for compensation in &rows {
+            for column in COLUMNS {
+                let (found, question) = (found(action, compensation), question(column));
+                check(&found, question, &judge(&found, question, in_time()));
+            }
         }
     }
 }
@@ -112,6 +184,9 @@ fn record(text: &str, reply: &'static str) -> Option<Record> {
         "completed" => State::Completed,
         "rejected" => State::Rejected,
         "tombstone" => State::Tombstone,
+        "held" => State::Intent { until: Some(in_time().now.after(SECOND)) },
+        "lapsed" => State::Intent { until: Some(in_time().now) },
+        "given-up" => State::Intent { until: None },
         unknown => panic!("no state `{unknown}`"),
     };
     let body = if other { BodyHash::of(b"other") } else { asked() };
@@ -121,6 +196,9 @@ fn record(text: &str, reply: &'static str) -> Option<Record> {
 fn said(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Work => "work",
+        Verdict::WorkAndBury => "work and bury",
+        Verdict::InProgress => "in progress",
+        Verdict::Undecided => "undecided",
         Verdict::Repeat(reply) if reply == "undo" => "repeat undo",
         Verdict::Repeat(_) => "repeat",
         Verdict::LeaveTombstone => "leave tombstone",
@@ -130,5 +208,6 @@ fn said(verdict: &Verdict) -> &'static str {
         Verdict::Refuse(Refused::BodyMismatch) => "body mismatch",
         Verdict::Refuse(Refused::EffectMissing) => "effect missing",
         Verdict::Refuse(Refused::Expired) => "expired",
+        Verdict::Refuse(Refused::InProgress) => "not yet",
     }
 }

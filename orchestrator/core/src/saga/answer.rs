@@ -1,7 +1,7 @@
 //! What a reply means: a final answer settles a step, whichever attempt it answers; the others
 //! count only for the attempt that is under way.
 
-use saga_protocol::{BodyHash, Fault, Json, Outcome, Phase, limits};
+use saga_protocol::{BodyHash, Fault, Json, Outcome, Phase, Timestamp, limits};
 
 use super::{
     Answer, Cause, Note, Rejection, command,
@@ -25,11 +25,37 @@ impl Work<'_> {
         if let Course::Ended { .. } = self.saga.course {
             return self.too_late(step, answer);
         }
+        let sent = self.sent_at(step, answer);
         match answer.phase {
             // A query can only complete a step.
             Phase::Query if answer.body.outcome != Outcome::Completed => Err(Rejection::Stale),
             Phase::Action | Phase::Query => self.action_reply(step, answer),
             Phase::Compensation => self.compensation_reply(step, answer),
+        }?;
+        if let Some(sent) = sent {
+            self.notes.push(Note::Answered {
+                participant: self.plan(step).participant.clone(),
+                phase: answer.phase,
+                outcome: answer.body.outcome,
+                took: self.at.now.since(sent),
+            });
+        }
+        Ok(())
+    }
+
+    /// When the attempt that is answered was sent, where it is the one that is under way.
+    fn sent_at(&self, step: usize, answer: &Answer) -> Option<Timestamp> {
+        let call = match (self.state(step), answer.phase) {
+            (State::Forward { action, .. }, Phase::Action) => action,
+            (State::Backward { undo, .. }, Phase::Compensation) => undo,
+            _ => return None,
+        };
+        match self.state(step).progress()? {
+            Progress::Sent { since, .. } if answer.attempt == call.attempts => Some(since),
+            Progress::Sent { .. }
+            | Progress::Waiting { .. }
+            | Progress::Exhausted
+            | Progress::Stuck => None,
         }
     }
 

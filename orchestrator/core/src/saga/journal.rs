@@ -96,6 +96,7 @@ pub(super) fn entry(work: &Work<'_>, happened: Happened<'_>) -> Json {
         | Note::Overdue
         | Note::Late { .. }
         | Note::Contradiction { .. }
+        | Note::Answered { .. }
         | Note::Ended(_) => None,
     });
     let changes = work.changes.iter().map(|change| ChangeWire {

@@ -96,6 +96,13 @@ impl Saga {
         (0..self.steps.len()).filter_map(outstanding).collect()
     }
 
+    /// How many commands are unanswered; none while it is paused or has ended.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        let is_silent = self.paused_at.is_some() || self.is_ended();
+        if is_silent { 0 } else { self.sent_since().count() }
+    }
+
     /// Whether a command to this participant is unanswered.
     #[must_use]
     pub fn awaits(&self, definition: &Definition, participant: &ParticipantName) -> bool {

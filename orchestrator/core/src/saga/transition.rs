@@ -1,6 +1,8 @@
 //! What a decision leads to, and why an event leads to nothing.
 
-use saga_protocol::{Command, Fault, Json, ParticipantName, StepName};
+use std::time::Duration;
+
+use saga_protocol::{Command, Fault, Json, Outcome, ParticipantName, Phase, StepName};
 
 use super::{Cause, Saga, Status};
 
@@ -49,6 +51,18 @@ pub enum Note {
         step: StepName,
         /// What was said.
         message: String,
+    },
+    /// A participant answered the attempt that was under way. Answers to questions and to earlier
+    /// attempts are not told: when those were sent is not known any more.
+    Answered {
+        /// Who.
+        participant: ParticipantName,
+        /// The action or the compensation.
+        phase: Phase,
+        /// What was said.
+        outcome: Outcome,
+        /// From the decision to send the attempt to its answer, without pauses that ended.
+        took: Duration,
     },
     /// The saga ended.
     Ended(Status),

@@ -3,6 +3,7 @@
 //! everything that came of it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod answered;
 mod backward;
 mod forward;
 mod pivot;

@@ -8,7 +8,7 @@
 //! - the verbs: `retry`, `retry a`, `skip a`, `resolve a rejected`, `cancel`, …
 //! - `at 10s` before any of them moves the clock, which counts from the start.
 //! - questions: `steps?` (`*`: settled by an operator), `cause?`, `errors?`, `output?`, `overdue?`,
-//!   `next?` (what is due), `look?`, `body a?` of an unanswered command, `output a?`.
+//!   `next?` (what is due), `timers?`, `look?`, `body a?` of an unanswered command, `output a?`.
 //!
 //! An outcome is the status, what was sent and what was noted, or `no: reason`. The first step's
 //! waits are half of what jitter allows. What must hold of every transition is checked on the way:
@@ -130,6 +130,10 @@ impl<'a> Play<'a> {
         }
         told.extend(notes.iter().filter_map(tell::note));
         self.saga = self.reload(&saga);
+        if saga.paused_at.is_none() {
+            let timers = self.saga.timers(self.definition);
+            assert_eq!(timers.first().map(|timer| timer.at), self.saga.next_due());
+        }
         told.join(", ")
     }
 

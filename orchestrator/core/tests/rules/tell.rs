@@ -1,6 +1,6 @@
 //! How a script tells what it was asked, and what came of an event.
 
-use saga_core::saga::{Look, Note, Rejection};
+use saga_core::saga::{Look, Note, Rejection, Timer};
 use saga_protocol::{Command, Json, Knowledge, Phase, Timestamp, Undo};
 
 use crate::script::{Play, START};
@@ -27,6 +27,7 @@ impl Play<'_> {
                 "output" => text(self.saga.output()),
                 "overdue" => self.saga.is_overdue().to_string(),
                 "next" => self.saga.next_due().map_or("never".to_owned(), offset),
+                "timers" => list(self.saga.timers(self.definition).iter().map(timer)),
                 "look" => self.tell_look(),
                 _ => panic!("no such question: {question}"),
             },
@@ -83,7 +84,7 @@ pub(crate) fn command(command: &Command) -> String {
     }
 }
 
-/// A note in short; that a saga ended, its status says.
+/// A note in short; that a saga ended, its status says, and how long an answer took, `answered`.
 pub(crate) fn note(note: &Note) -> Option<String> {
     match note {
         Note::TurnedBack(cause) => Some(format!("back for {}", cause.code)),
@@ -91,7 +92,7 @@ pub(crate) fn note(note: &Note) -> Option<String> {
         Note::Overdue => Some("overdue".to_owned()),
         Note::Late { step } => Some(format!("{step} late")),
         Note::Contradiction { step, .. } => Some(format!("{step} contradicts")),
-        Note::Ended(_) => None,
+        Note::Answered { .. } | Note::Ended(_) => None,
     }
 }
 
@@ -99,6 +100,18 @@ pub(crate) fn note(note: &Note) -> Option<String> {
 pub(crate) fn rejection(rejection: &Rejection) -> String {
     let parked = if rejection.parks() { ", parked" } else { "" };
     format!("no: {}{parked}", rejection.reason())
+}
+
+fn timer(timer: &Timer<'_>) -> String {
+    let at = offset(timer.at);
+    match timer.what.attempt() {
+        Some(attempt) => {
+            let undo = if attempt.phase == Phase::Compensation { "undo " } else { "" };
+            let (what, step, number) = (timer.what.as_str(), attempt.step, attempt.number);
+            format!("{what} {undo}{step}#{number} at {at}")
+        }
+        None => format!("{} at {at}", timer.what.as_str()),
+    }
 }
 
 fn offset(time: Timestamp) -> String {

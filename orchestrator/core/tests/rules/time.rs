@@ -87,6 +87,39 @@ steps:
 }
 
 #[test]
+fn timers_are_what_time_brings_the_earliest_first() {
+    let steps = "
+deadline: 15s
+steps:
+  - { name: a, participant: p, action: act, compensation: undo, timeout: 20s, retry:
+      { attempts: 2, initial: 2s, max: 2s } }
+  - { name: b, participant: p, action: act, compensation: undo, timeout: 10s, needs: [] }
+  - { name: c, participant: p, action: act, compensation: undo }
+";
+    play(
+        steps,
+        r#"
+        start                   => running, send a#1, send b#1
+        timers?                 => timeout b#1 at 10s, deadline at 15s, timeout a#1 at 20s
+        at 5s a failed busy     => running
+        timers?                 => retry a#2 at 6s, timeout b#1 at 10s, deadline at 15s
+        -- the time of a paused saga stands still
+        pause                   => running, paused
+        at 65s timers?          => retry a#2 at 6s, timeout b#1 at 10s, deadline at 15s
+        resume                  => running
+        timers?                 => retry a#2 at 66s, timeout b#1 at 70s, deadline at 75s
+        b completed             => running, send c#1
+        cancel      => compensating, undo unknown a#1, undo unknown c#1, back for cancelled
+        -- the deadline can do nothing any more, and a stuck step is moved by an operator alone
+        undo a rejected no      => stuck, a stuck for no
+        timers?                 => timeout undo c#1 at 75s
+        abandon                 => abandoned
+        timers?                 => none
+        "#,
+    );
+}
+
+#[test]
 fn a_paused_saga_that_is_cancelled_turns_back_when_it_is_resumed() {
     play(
         LINE,

@@ -6,7 +6,10 @@ use saga_core::Diagnostic;
 use serde_json::json;
 
 use super::{Failure, Status, output, view};
-use crate::definitions::{self, Definitions, LoadError};
+use saga_engine::{
+    Definitions,
+    definitions::{self, LoadError},
+};
 
 /// What `saga check` takes.
 #[derive(clap::Args)]

@@ -17,11 +17,11 @@ use super::{
 use crate::settings;
 
 /// What somebody may have to do with.
-const ACTIVE: [&str; 3] = ["stuck", "compensating", "running"];
+pub(super) const ACTIVE: [&str; 3] = ["stuck", "compensating", "running"];
 /// What is over.
 const ENDED: [&str; 4] = ["completed", "compensated", "partly_compensated", "abandoned"];
 /// Sagas of one call where it does not say: two screens.
-const LIMIT: u32 = 50;
+pub(super) const LIMIT: u32 = 50;
 
 /// What `saga list` takes.
 #[derive(clap::Args)]
@@ -67,11 +67,12 @@ enum Group {
     Ended,
 }
 
-/// One page of one group.
+/// One page.
 #[derive(Deserialize)]
-struct Page {
-    items: Vec<Box<RawValue>>,
-    next: Option<String>,
+pub(super) struct Page {
+    pub(super) items: Vec<Box<RawValue>>,
+    /// The `after` of the next one.
+    pub(super) next: Option<String>,
 }
 
 /// Lists them.
@@ -180,7 +181,7 @@ impl FromStr for Place {
 }
 
 /// An age as the API takes it.
-fn age(text: &str) -> Result<String, &'static str> {
+pub(super) fn age(text: &str) -> Result<String, &'static str> {
     let number = text.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or_default();
     match number.parse::<u32>() {
         Ok(_) => Ok(text.to_owned()),

@@ -1,16 +1,19 @@
 //! The command line: what it takes, and what ends it. Each command is a file with its `Arguments`
 //! and `run`.
 
-mod cancel;
 mod check;
 mod client;
+mod dead;
 mod failure;
 mod journal;
 mod list;
 mod output;
+mod selection;
 mod show;
 mod start;
 mod table;
+mod timers;
+mod verbs;
 mod view;
 
 use std::process::ExitCode;
@@ -46,8 +49,24 @@ enum Command {
     Show(show::Arguments),
     /// Shows every record of a saga's journal
     Journal(journal::Arguments),
+    /// Tries steps that wait at once, and stuck ones anew
+    Retry(verbs::Retry),
+    /// Lets a stuck retriable step go, or the effect of a stuck compensation stand
+    Skip(verbs::Skip),
+    /// Says what became of a stuck step
+    Resolve(verbs::Resolve),
     /// Stops sagas and undoes what they did
-    Cancel(cancel::Arguments),
+    Cancel(verbs::Plain),
+    /// Ends sagas and undoes nothing
+    Abandon(verbs::Plain),
+    /// Sends nothing and decides nothing due, until they are resumed
+    Pause(verbs::Plain),
+    /// Goes on with paused sagas; everything due is later by the length of the pause
+    Resume(verbs::Plain),
+    /// Lists what will happen when, unless an answer comes first
+    Timers(timers::Arguments),
+    /// Lists messages that cannot be processed, shows, requeues and drops them
+    Dead(dead::Arguments),
 }
 
 /// Does what the command line says.
@@ -77,6 +96,14 @@ async fn run(command: Command) -> Result<Status, Failure> {
         Command::List(arguments) => list::run(&arguments).await,
         Command::Show(arguments) => show::run(&arguments).await,
         Command::Journal(arguments) => journal::run(&arguments).await,
-        Command::Cancel(arguments) => cancel::run(&arguments).await,
+        Command::Retry(arguments) => arguments.run().await,
+        Command::Skip(arguments) => arguments.run().await,
+        Command::Resolve(arguments) => arguments.run().await,
+        Command::Cancel(arguments) => arguments.run("cancel").await,
+        Command::Abandon(arguments) => arguments.run("abandon").await,
+        Command::Pause(arguments) => arguments.run("pause").await,
+        Command::Resume(arguments) => arguments.run("resume").await,
+        Command::Timers(arguments) => timers::run(&arguments).await,
+        Command::Dead(arguments) => dead::run(&arguments).await,
     }
 }

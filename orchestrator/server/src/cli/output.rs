@@ -10,6 +10,8 @@ use super::Failure;
 
 /// What announces an error.
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// What announces what nobody should overlook.
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 /// What announces the way out.
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
@@ -40,6 +42,11 @@ pub(crate) fn items(items: &[Box<RawValue>], next: impl Into<Value>) -> Result<(
 /// Talk: one line for whoever watches, on stderr.
 pub(crate) fn say(text: &str) {
     talk(text);
+}
+
+/// Talk that nobody should overlook, on stderr.
+pub(crate) fn warn(text: &str) {
+    talk(&format!("{WARNING}warning{WARNING:#}: {text}"));
 }
 
 /// What went wrong and what to do, on stderr.

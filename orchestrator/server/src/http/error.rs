@@ -10,7 +10,7 @@ use axum::{
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::engine::Unavailable;
+use saga_engine::Unavailable;
 
 /// After which a client may try again: a broker or database that restarts takes a few seconds.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -84,8 +84,8 @@ macro_rules! codes {
 codes! {
     /// The body is no JSON, or not the document that is expected.
     InvalidJson = "invalid_json", BAD_REQUEST, "The body is not the JSON that is expected";
-    /// A path parameter is no saga's id.
-    InvalidId = "invalid_id", BAD_REQUEST, "The id of a saga is a UUID";
+    /// A path parameter is no id.
+    InvalidId = "invalid_id", BAD_REQUEST, "An id is a UUID";
     /// The path is not text.
     InvalidPath = "invalid_path", BAD_REQUEST, "The path is not text";
     /// A query parameter is unknown or has no meaning.
@@ -98,6 +98,8 @@ codes! {
     NotFound = "not_found", NOT_FOUND, "There is nothing at this path";
     /// There is no such saga.
     SagaNotFound = "saga_not_found", NOT_FOUND, "There is no such saga";
+    /// There is no such dead letter.
+    LetterNotFound = "letter_not_found", NOT_FOUND, "There is no such dead letter";
     /// There is no such definition.
     UnknownDefinition = "unknown_definition", NOT_FOUND, "There is no such definition";
     /// The path has other methods.
@@ -106,6 +108,14 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
     /// The business key is in use, by a saga with another input.
     KeyInUse = "key_in_use", CONFLICT, "The key is in use by a saga with another input";
+    /// Something else was done with the letter.
+    LetterClosed = "letter_closed", CONFLICT, "The dead letter is closed";
+    /// Only the beginning of the letter's body was kept.
+    LetterCut = "letter_cut", CONFLICT, "The dead letter is not whole";
+    /// Nobody knows where the letter came from.
+    SourceUnknown = "source_unknown", CONFLICT, "It is not known where the dead letter came from";
+    /// The queue that the letter came from is not there.
+    QueueMissing = "queue_missing", CONFLICT, "The queue is not there any more";
     /// The body is over the limit.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is not declared to be plain JSON.
@@ -121,6 +131,8 @@ codes! {
     ReasonMissing = "reason_missing", UNPROCESSABLE_ENTITY, "An order needs a reason";
     /// The reason is over the limit.
     ReasonTooLong = "reason_too_long", UNPROCESSABLE_ENTITY, "The reason is too long";
+    /// A step that was rejected cannot have an output.
+    OutputUnwanted = "output_unwanted", UNPROCESSABLE_ENTITY, "What was rejected has no output";
     /// A bug, or a saga that this program does not understand.
     Internal = "internal", INTERNAL_SERVER_ERROR, "The orchestrator failed";
     /// The saga was written by another version of the program, or is damaged.
@@ -128,6 +140,8 @@ codes! {
         "The saga is not understood by this orchestrator";
     /// The database cannot be asked now.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The orchestrator cannot do it now";
+    /// The broker did not confirm a message.
+    Unpublished = "unpublished", SERVICE_UNAVAILABLE, "The broker does not take messages now";
     /// The orchestrator waits for database or broker.
     NotReady = "not_ready", SERVICE_UNAVAILABLE, "The orchestrator is not ready";
 }

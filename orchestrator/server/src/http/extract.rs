@@ -12,6 +12,7 @@ use saga_protocol::{Json, SagaId, limits};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use tracing::Span;
+use uuid::Uuid;
 
 use super::{
     error::{Code, Problem},
@@ -36,6 +37,9 @@ pub(super) struct Document<T>(pub(super) T);
 
 /// The saga that the path names.
 pub(super) struct SagaPath(pub(super) SagaId);
+
+/// The dead letter that the path names.
+pub(super) struct LetterPath(pub(super) Uuid);
 
 /// The last part of the path, decoded.
 pub(super) struct NamePath(pub(super) String);
@@ -67,7 +71,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Document<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let bytes = body(request).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| unreadable(&error))
+        // Parts of it may go on to the database as they are.
+        let document = json::read(&bytes).and_then(|_| serde_json::from_slice(&bytes));
+        document.map(Self).map_err(|error| unreadable(&error))
     }
 }
 
@@ -120,14 +126,31 @@ impl<S: Send + Sync> FromRequestParts<S> for SagaPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let NamePath(name) = NamePath::from_request_parts(parts, state).await?;
-        let id: SagaId = name.parse().map_err(|_| {
-            let shown: String = name.chars().take(limits::KEY_BYTES_MAX).collect();
-            Problem::new(Code::InvalidId, format!("`{shown}` is not the id of a saga"))
-        })?;
+        let id: SagaId = id(parts, state, "a saga").await?;
         Span::current().record("saga.id", tracing::field::display(id));
         Ok(Self(id))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for LetterPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        id(parts, state, "a dead letter").await.map(Self)
+    }
+}
+
+/// The id that the path names.
+async fn id<T: FromStr>(
+    parts: &mut Parts,
+    state: &(impl Send + Sync),
+    whose: &str,
+) -> Result<T, Problem> {
+    let NamePath(name) = NamePath::from_request_parts(parts, state).await?;
+    name.parse().map_err(|_| {
+        let shown: String = name.chars().take(limits::KEY_BYTES_MAX).collect();
+        Problem::new(Code::InvalidId, format!("`{shown}` is not the id of {whose}"))
+    })
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for NamePath {

@@ -1,21 +1,25 @@
 //! The HTTP edge: reads requests, asks the engine, shows its answers. Decides nothing. In reading
 //! order: the routes (this file) and how connections are served (`listen`, `impatient`); handlers
-//! (`starts`, `sagas`, `health`); what they read (`extract`, `query`, `json`) and show (`view`,
-//! `error`); what surrounds them (`observe`, `linger`).
+//! (`starts`, `sagas`, `health`, `metrics`); what they read (`extract`, `query`, `json`) and show
+//! (`view`, `error`); what surrounds them (`observe`, `linger`).
 
 mod error;
 mod extract;
 mod health;
 mod impatient;
 mod json;
+mod letters;
 mod linger;
 mod listen;
+mod metrics;
 mod observe;
 mod query;
 mod sagas;
 mod starts;
 #[cfg(test)]
 mod tests;
+mod timers;
+mod verbs;
 mod view;
 
 use std::sync::Arc;
@@ -34,7 +38,7 @@ use self::{
     error::{Code, Problem},
     extract::PreferWait,
 };
-use crate::engine::{Engine, Snapshot};
+use saga_engine::{Engine, Snapshot};
 
 /// What handlers have.
 #[derive(Clone)]
@@ -62,11 +66,14 @@ fn routes(app: App) -> Router {
     let mut routes = Router::new()
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
         .route("/v1/definitions/{name}/sagas", post(starts::start))
         .route("/v1/sagas", get(sagas::list))
         .route("/v1/sagas/{id}", get(sagas::show))
         .route("/v1/sagas/{id}/journal", get(sagas::journal))
-        .route("/v1/sagas/{id}/cancel", post(sagas::cancel));
+        .route("/v1/timers", get(timers::list))
+        .merge(verbs::routes())
+        .merge(letters::routes());
     for definition in app.engine.definitions().all() {
         let Some(expose) = &definition.expose else { continue };
         let definition = Extension(Arc::clone(definition));

@@ -1,11 +1,12 @@
 //! The queries of lists: which sagas, and which page.
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use saga_core::saga::Status;
 use saga_protocol::{SagaId, Timestamp, limits};
-use saga_store::{Filter, Page};
-use serde::Deserialize;
+use saga_store::{Filter, Letters, Page};
+use serde::{Deserialize, Serialize, Serializer};
+use uuid::Uuid;
 
 use super::error::{Code, Problem};
 
@@ -33,6 +34,90 @@ pub(super) struct ListQuery {
 pub(super) struct JournalQuery {
     limit: Option<String>,
     after: Option<String>,
+}
+
+/// The query of `GET /v1/timers`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TimersQuery {
+    saga: Option<String>,
+    limit: Option<String>,
+    after: Option<String>,
+}
+
+/// The query of `GET /v1/dead-letters`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LettersQuery {
+    closed: Option<String>,
+    limit: Option<String>,
+    after: Option<String>,
+}
+
+/// A place in a list that is in the order of times: `{microseconds}.{id}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// The time.
+    pub(super) at: Timestamp,
+    /// Among those of one time.
+    pub(super) id: Uuid,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.at.as_micros(), self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at, id) = text.split_once('.').ok_or(())?;
+        let at = Timestamp::from_micros(at.parse().map_err(drop)?);
+        Ok(Self { at, id: id.parse().map_err(drop)? })
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl TimersQuery {
+    /// The one saga that it asks for.
+    pub(super) fn saga(&self) -> Result<Option<SagaId>, Problem> {
+        let id = self.saga.as_deref().map(|id| {
+            id.parse().map_err(|_| invalid("`saga` takes the id of a saga, which is a UUID"))
+        });
+        id.transpose()
+    }
+
+    /// The page that it asks for.
+    pub(super) fn read(self) -> Result<Page<(Timestamp, SagaId)>, Problem> {
+        let page = by_time(self.limit, self.after)?;
+        let after = page.after.map(|Cursor { at, id }| (at, SagaId(id)));
+        Ok(Page { after, limit: page.limit })
+    }
+}
+
+impl LettersQuery {
+    /// Which letters, and the page.
+    pub(super) fn read(self) -> Result<(Letters, Page<(Timestamp, Uuid)>), Problem> {
+        let which = match self.closed.as_deref() {
+            None | Some("false") => Letters::Open,
+            Some("true") => Letters::All,
+            Some(_) => return Err(invalid("`closed` takes `true` or `false`")),
+        };
+        let page = by_time(self.limit, self.after)?;
+        let after = page.after.map(|Cursor { at, id }| (at, id));
+        Ok((which, Page { after, limit: page.limit }))
+    }
+}
+
+fn by_time(limit: Option<String>, after: Option<String>) -> Result<Page<Cursor>, Problem> {
+    page(limit, LIMIT, after, "what `next` of an earlier page says")
 }
 
 impl ListQuery {
@@ -145,6 +230,36 @@ mod tests {
         let (filter, page) = list("").unwrap();
         assert!(filter.statuses.is_empty() && filter.created_before.is_none());
         assert_eq!((page.limit, page.after), (LIMIT, None));
+    }
+
+    #[test]
+    fn lists_by_time_go_on_where_they_said() {
+        let id = "018f0000-0000-7000-8000-000000000000";
+        let next = Cursor { at: Timestamp::from_micros(-7), id: id.parse().unwrap() };
+        let (saga, after) = (Some(id.to_owned()), Some(next.to_string()));
+        let query = TimersQuery { saga, limit: Some("3".to_owned()), after: after.clone() };
+        assert_eq!(query.saga().unwrap(), id.parse().ok());
+        let page = query.read().unwrap();
+        assert_eq!(page.limit, 3);
+        assert_eq!(page.after, Some((next.at, SagaId(next.id))));
+
+        let closed = |closed: Option<&str>| {
+            let closed = closed.map(str::to_owned);
+            LettersQuery { closed, limit: None, after: after.clone() }.read()
+        };
+        let (which, page) = closed(Some("true")).unwrap();
+        assert_eq!(
+            (which, page.limit, page.after),
+            (Letters::All, LIMIT, Some((next.at, next.id)))
+        );
+        assert_eq!(closed(None).unwrap().0, Letters::Open);
+        assert!(closed(Some("yes")).is_err());
+        for wrong in ["", "7", "7.", ".", "soon.018f0000-0000-7000-8000-000000000000", id] {
+            let query = TimersQuery { after: Some(wrong.to_owned()), ..TimersQuery::default() };
+            assert!(query.read().is_err(), "`{wrong}`");
+        }
+        let elsewhere = TimersQuery { saga: Some("x".to_owned()), ..TimersQuery::default() };
+        assert!(elsewhere.saga().is_err());
     }
 
     #[test]

@@ -1,26 +1,17 @@
-//! Reading sagas and giving orders to them, by id.
+//! Reading sagas: lists, one by its id, and its journal.
 
 use axum::extract::State;
-use saga_core::saga::{Order, Verb};
-use saga_protocol::{SagaId, limits};
-use serde::Deserialize;
+use saga_protocol::SagaId;
 use tracing::Instrument;
 
 use super::{
     App,
     error::{Code, Problem},
-    extract::{self, Actor, Parameters, SagaPath},
+    extract::{Parameters, SagaPath},
     query::{JournalQuery, ListQuery},
     view::{Document, Page, RecordView, SagaView},
 };
-use crate::engine::{Snapshot, VerbError};
-
-/// What an order says.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Envelope {
-    reason: String,
-}
+use saga_engine::Snapshot;
 
 /// `GET /v1/sagas`.
 pub(super) async fn list(
@@ -28,10 +19,9 @@ pub(super) async fn list(
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Document, Problem> {
     let (filter, page) = query.read()?;
-    let limit = page.limit;
     let sagas = detached(async move { app.engine.list(&filter, &page).await }).await??;
-    let views = sagas.iter().map(SagaView::of).collect();
-    Ok(Document::of(&Page::new(views, limit, SagaView::id)))
+    let views = sagas.items.iter().map(SagaView::of).collect();
+    Ok(Document::of(&Page::new(views, sagas.more, SagaView::id)))
 }
 
 /// `GET /v1/sagas/{id}`.
@@ -58,37 +48,9 @@ pub(super) async fn journal(
         Ok::<_, Problem>(exists.then_some(records))
     });
     let records = records.await??.ok_or_else(|| not_found(id))?;
+    let more = records.len() >= limit as usize;
     let views = records.iter().map(RecordView::of).collect();
-    Ok(Document::of(&Page::new(views, limit, RecordView::version)))
-}
-
-/// `POST /v1/sagas/{id}/cancel`.
-pub(super) async fn cancel(
-    State(app): State<App>,
-    SagaPath(id): SagaPath,
-    Actor(actor): Actor,
-    extract::Document(envelope): extract::Document<Envelope>,
-) -> Result<Document, Problem> {
-    let order = Order { verb: Verb::Cancel, actor, reason: envelope.reason()? };
-    let ordered = detached(async move { app.engine.order(id, order).await }).await?;
-    ordered.map(|snapshot| saga(&snapshot)).map_err(Problem::from)
-}
-
-impl Envelope {
-    fn reason(self) -> Result<String, Problem> {
-        let max = limits::ERROR_BYTES_MAX;
-        match self.reason.trim() {
-            "" => {
-                let detail = "`reason` is blank; it is kept in the journal for whoever asks why";
-                Err(Problem::new(Code::ReasonMissing, detail))
-            }
-            reason if reason.len() > max => {
-                let detail = format!("`reason` has at most {max} bytes");
-                Err(Problem::new(Code::ReasonTooLong, detail))
-            }
-            reason => Ok(reason.to_owned()),
-        }
-    }
+    Ok(Document::of(&Page::new(views, more, RecordView::version)))
 }
 
 /// Runs what asks the database in a task of its own: a client that hangs up must not cut it off in
@@ -109,23 +71,7 @@ pub(super) fn link(id: SagaId) -> String {
     format!("/v1/sagas/{id}")
 }
 
-fn not_found(id: SagaId) -> Problem {
+/// There is no such saga.
+pub(super) fn not_found(id: SagaId) -> Problem {
     Problem::new(Code::SagaNotFound, format!("there is no saga `{id}`"))
-}
-
-impl From<VerbError> for Problem {
-    fn from(error: VerbError) -> Self {
-        match error {
-            VerbError::NotFound(id) => not_found(id),
-            VerbError::Refused { rejection, snapshot } => {
-                let code = Code::Refused(rejection.reason());
-                let problem = Self::new(code, rejection.to_string());
-                let row = snapshot.row;
-                problem.with("saga", link(row.id)).with("saga_status", row.status)
-            }
-            VerbError::NotUnderstood(reason) => Self::new(Code::NotUnderstood, reason)
-                .hint("is this orchestrator older than the one that wrote the saga?"),
-            VerbError::Unavailable(error) => error.into(),
-        }
-    }
 }

@@ -20,7 +20,7 @@ use super::{
     sagas::{detached, link, saga},
     view::Document,
 };
-use crate::engine::{Snapshot, StartError, StartRequest, Started};
+use saga_engine::{Snapshot, StartError, StartRequest, Started};
 
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");

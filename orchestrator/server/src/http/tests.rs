@@ -13,7 +13,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::*;
-use crate::definitions::Definitions;
+use saga_engine::{Definitions, Random};
 
 const ID: &str = "018f0000-0000-7000-8000-000000000000";
 
@@ -26,7 +26,7 @@ fn api() -> Router {
     let url = "amqp://127.0.0.1:1".to_owned();
     let options = saga_bus::Options { url, role: Role::Server, name: "test".to_owned() };
     let bus = Amqp::start(options).unwrap();
-    let engine = Engine::new(Arc::new(store), Arc::new(bus), definitions);
+    let engine = Engine::new(Arc::new(store), Arc::new(bus), definitions, Arc::new(Random));
     routes(App { engine, stop: CancellationToken::new() })
 }
 
@@ -96,6 +96,100 @@ async fn every_refusal_is_a_problem_with_its_code() {
     }
     let (status, _, document) = ask(&api, Request::get("/healthz"), Body::empty()).await;
     assert_eq!((status, &document["status"]), (200, &"alive".into()));
+}
+
+#[tokio::test]
+async fn metrics_are_shown_while_database_and_broker_are_away() {
+    let api = api();
+    let (status, _, _) = ask(&api, post("/orders"), "{}".into()).await;
+    assert_eq!(status, 503);
+    let request = Request::get("/metrics").body(Body::empty()).unwrap();
+    let response = api.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(response.headers()["content-type"], kind);
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let text = std::str::from_utf8(&body).unwrap();
+    for line in [
+        r#"saga_starts_refused_total{reason="not_ready"} 1"#,
+        r#"saga_started_total{definition="order"} 0"#,
+        r#"saga_bus_state{state="down"} 1"#,
+        r#"saga_bus_state{state="up"} 0"#,
+        "saga_bus_connections_total 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no `{line}` in:\n{text}");
+    }
+    assert!(text.ends_with("\n# EOF\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_verb_takes_its_own_fields_and_no_others() {
+    let api = api();
+    let plain = ["cancel", "abandon", "pause", "resume"];
+    let (reason, json) = (r#"{"reason":"r"}"#, "invalid_json");
+    let mut cases = vec![
+        ("retry", r#"{"reason":"r","step":"Not A Name"}"#, 400, json, "Not A Name"),
+        ("retry", r#"{"reason":"r","output":1}"#, 400, json, "output"),
+        ("skip", reason, 400, json, "`step`"),
+        ("skip", r#"{"reason":"r","step":null}"#, 400, json, "null"),
+        ("skip", r#"{"reason":"r","step":"a","output":1}"#, 400, json, "output"),
+        ("resolve", reason, 400, json, "`step`"),
+        ("resolve", r#"{"reason":"r","step":"a","outcome":"failed"}"#, 400, json, "failed"),
+        ("resolve", r#"{"reason":"r","step":"a","output":{"b":1,"b":2}}"#, 400, json, "`b`"),
+        (
+            "resolve",
+            r#"{"reason":"r","step":"a","outcome":"rejected","output":1}"#,
+            422,
+            "output_unwanted",
+            "completed",
+        ),
+        ("resolve", r#"{"reason":" ","step":"a"}"#, 422, "reason_missing", "reason"),
+    ];
+    for verb in plain {
+        cases.push((verb, r#"{"reason":"r","step":"a"}"#, 400, json, "step"));
+    }
+    for verb in plain.into_iter().chain(["retry", "skip", "resolve"]) {
+        cases.push((
+            verb,
+            r#"{"step":"a"}"#,
+            400,
+            json,
+            if plain.contains(&verb) { "step" } else { "reason" },
+        ));
+    }
+    for (verb, body, status, code, says) in cases {
+        let request = post(&format!("/v1/sagas/{ID}/{verb}"));
+        let (found_status, found_code, document) = ask(&api, request, body.into()).await;
+        assert_eq!((found_status, found_code.as_str()), (status, code), "{verb} {body}");
+        assert!(document.to_string().contains(says), "{verb} {body}: {document:#}");
+        assert!(status != 400 || document["line"] == 1, "{verb} {body}: {document:#}");
+    }
+}
+
+#[tokio::test]
+async fn letters_and_timers_are_asked_for_by_their_names() {
+    let api = api();
+    let (letter, drop) = (format!("/v1/dead-letters/{ID}"), format!("/v1/dead-letters/{ID}/drop"));
+    let requeue = format!("{letter}/requeue");
+    let cases = [
+        (Request::get("/v1/dead-letters/x"), "", 400, "invalid_id"),
+        (Request::get("/v1/dead-letters?closed=yes"), "", 400, "invalid_query"),
+        (Request::get("/v1/dead-letters?source=x"), "", 400, "invalid_query"),
+        (Request::get("/v1/timers?after=1"), "", 400, "invalid_query"),
+        (Request::get("/v1/timers?saga=x"), "", 400, "invalid_query"),
+        (Request::delete(&letter), "", 405, "method_not_allowed"),
+        (post(&drop), "{}", 400, "invalid_json"),
+        (post(&drop), r#"{"reason":" "}"#, 422, "reason_missing"),
+        (post(&requeue), r#"{"reason":"r","to":"q"}"#, 400, "invalid_json"),
+        (post(&requeue).header("saga-actor", ""), r#"{"reason":"r"}"#, 400, "invalid_header"),
+        (Request::get(&letter), "", 503, "unavailable"),
+        (Request::get("/v1/timers"), "", 503, "unavailable"),
+    ];
+    for (request, body, status, code) in cases {
+        let what = format!("{request:?}");
+        let (found_status, found_code, document) = ask(&api, request, body.into()).await;
+        assert_eq!((found_status, found_code.as_str()), (status, code), "{what}: {document:#}");
+    }
 }
 
 #[tokio::test]

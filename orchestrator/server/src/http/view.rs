@@ -11,12 +11,12 @@ use saga_protocol::{Fault, Json, ParticipantName, SagaId, StepKind, StepName, Ti
 use saga_store::JournalRow;
 use serde::Serialize;
 
-use crate::engine::{Snapshot, Understood};
+use saga_engine::{Snapshot, Understood};
 
 /// A document, serialized.
 pub(super) struct Document(Bytes);
 
-/// One page of a list. A page that is full has a `next`, and the page behind it may be empty.
+/// One page of a list. It has a `next` where there may be more behind it.
 #[derive(Serialize)]
 pub(super) struct Page<T, C> {
     items: Vec<T>,
@@ -102,11 +102,15 @@ impl IntoResponse for Document {
 }
 
 impl<T, C> Page<T, C> {
-    /// A page of `items` of which at most `limit` were asked for; `cursor` is what the last of them
-    /// is continued behind.
-    pub(super) fn new(items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> C) -> Self {
-        let is_full = items.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-        let next = items.last().filter(|_| is_full).map(cursor);
+    /// A page of `items`; `cursor` is what the last of them is continued behind, where there is
+    /// more.
+    pub(super) fn new(items: Vec<T>, more: bool, cursor: impl Fn(&T) -> C) -> Self {
+        let next = items.last().filter(|_| more).map(cursor);
+        Self { items, next }
+    }
+
+    /// A page that goes on at `next`.
+    pub(super) fn to(items: Vec<T>, next: Option<C>) -> Self {
         Self { items, next }
     }
 }
@@ -216,7 +220,7 @@ mod tests {
     use saga_store::Row;
 
     use super::*;
-    use crate::definitions;
+    use saga_engine::definitions;
 
     fn json(text: &str) -> Json {
         serde_json::value::RawValue::from_string(text.to_owned()).unwrap()
@@ -417,8 +421,8 @@ mod tests {
     }
 
     #[test]
-    fn only_a_full_page_goes_on() {
-        let page = |items: Vec<u8>| Page::new(items, 2, |item| *item).next;
-        assert_eq!((page(vec![1, 2]), page(vec![1]), page(vec![])), (Some(2), None, None));
+    fn a_page_goes_on_behind_its_last_where_there_is_more() {
+        let page = |items: Vec<u8>, more| Page::new(items, more, |item| *item).next;
+        assert_eq!((page(vec![1, 2], true), page(vec![1], false)), (Some(2), None));
     }
 }

@@ -4,19 +4,10 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, COMPENSATED, ID, JOURNAL, canned};
+use crate::support::{Api, COMPENSATED, ID, JOURNAL, canned, saga_with};
 
 fn show() -> String {
     format!("GET /v1/sagas/{ID}")
-}
-
-/// The saga with some fields changed.
-fn saga_with(changes: &Value) -> Value {
-    let mut saga: Value = serde_json::from_str(COMPENSATED).expect("the fixture is JSON");
-    for (name, value) in changes.as_object().expect("changes are an object") {
-        saga[name] = value.clone();
-    }
-    saga
 }
 
 #[tokio::test]

@@ -3,5 +3,6 @@
 
 mod api;
 mod check;
+mod operators;
 mod support;
 mod usage;

@@ -11,6 +11,7 @@ use axum::{
     extract::{Request, State},
     http::{Response, header},
 };
+use serde_json::Value;
 use tokio::{net::TcpListener, process::Command};
 
 /// A saga that was turned back by a refusal.
@@ -19,6 +20,15 @@ pub(crate) const COMPENSATED: &str = include_str!("order.json");
 pub(crate) const JOURNAL: &str = include_str!("journal.json");
 /// Its id.
 pub(crate) const ID: &str = "0199c0de-0000-7000-8000-000000000001";
+
+/// The saga with some fields changed.
+pub(crate) fn saga_with(changes: &Value) -> Value {
+    let mut saga: Value = serde_json::from_str(COMPENSATED).expect("the fixture is JSON");
+    for (name, value) in changes.as_object().expect("changes are an object") {
+        saga[name] = value.clone();
+    }
+    saga
+}
 
 /// How `saga` ended and what it said.
 #[derive(Debug)]
@@ -73,13 +83,15 @@ struct Script {
     answers: std::vec::IntoIter<Canned>,
     /// `idempotency-key`, `prefer` and body of each request.
     asked: Vec<String>,
+    /// `saga-actor` of each request that says it.
+    actors: Vec<String>,
 }
 
 impl Api {
     pub(crate) async fn with(answers: Vec<Canned>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let script = Script { answers: answers.into_iter(), asked: Vec::new() };
+        let script = Script { answers: answers.into_iter(), asked: Vec::new(), actors: Vec::new() };
         let api = Self { url: format!("http://{address}"), script: Arc::new(Mutex::new(script)) };
         let router = Router::new().fallback(answer).with_state(api.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -102,6 +114,10 @@ impl Api {
         said
     }
 
+    pub(crate) fn actors(&self) -> Vec<String> {
+        self.script.lock().expect("no test panics with it").actors.clone()
+    }
+
     pub(crate) fn asked(&self) -> Vec<String> {
         self.script.lock().expect("no test panics with it").asked.clone()
     }
@@ -113,6 +129,7 @@ async fn answer(State(api): State<Api>, request: Request) -> Response<Body> {
     let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let (key, prefer) = (header("idempotency-key"), header("prefer"));
     let mut script = api.script.lock().expect("no test panics with it");
+    script.actors.extend(header("saga-actor").map(str::to_owned));
     script.asked.push(format!("{key:?} {prefer:?} {}", String::from_utf8_lossy(&body)));
     let asked = format!("{} {}", parts.method, parts.uri);
     let response = Response::builder().header(header::CONTENT_TYPE, "application/json");

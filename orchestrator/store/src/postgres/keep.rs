@@ -1,12 +1,12 @@
-//! Writing without deciding: later looks, sagas that nobody understands, definitions, letters,
-//! partitions. Each is one statement that may be repeated.
+//! Writing without deciding: later looks, sagas that nobody understands, definitions, partitions.
+//! Each is one statement that may be repeated.
 
 use std::time::Duration;
 
 use sqlx::PgPool;
 
-use super::{error::in_commit, letters, stamp::Stamp, transaction::acquire};
-use crate::{DeadLetter, DefinitionRow, Error, Postpone, Sideline};
+use super::{error::in_commit, stamp::Stamp, transaction::acquire};
+use crate::{DefinitionRow, Error, Postpone, Sideline, letter::storable};
 
 /// How many days ahead the journal has partitions: an orchestrator may be without leave to make
 /// them for a week.
@@ -48,7 +48,7 @@ async fn look_later(pool: &PgPool, sideline: &Sideline, until: Duration) -> Resu
         where id = $1 and wake_at is not null";
     sqlx::query(sql)
         .bind(sideline.id.0)
-        .bind(letters::storable(&sideline.reason))
+        .bind(storable(&sideline.reason))
         .bind(i64::try_from(until.as_micros()).unwrap_or(i64::MAX))
         .execute(&mut *acquire(pool).await?)
         .await
@@ -63,7 +63,7 @@ async fn set_stuck(pool: &PgPool, sideline: &Sideline) -> Result<(), Error> {
         where id = $1 and finished_at is null";
     sqlx::query(sql)
         .bind(sideline.id.0)
-        .bind(letters::storable(&sideline.reason))
+        .bind(storable(&sideline.reason))
         .execute(&mut *acquire(pool).await?)
         .await
         .map_err(in_commit)?;
@@ -90,13 +90,6 @@ pub(super) async fn put_definitions(
         .await
         .map_err(in_commit)?;
     Ok(())
-}
-
-pub(super) async fn park(pool: &PgPool, letters: &[DeadLetter]) -> Result<(), Error> {
-    if letters.is_empty() {
-        return Ok(());
-    }
-    letters::insert(&mut *acquire(pool).await?, letters).await.map_err(in_commit)
 }
 
 pub(super) async fn maintain(pool: &PgPool) -> Result<(), Error> {

@@ -1,11 +1,13 @@
 //! The store on Postgres. In reading order: sessions and the schema, the transaction helper, what
-//! errors mean; then starting, changing, keeping, reading.
+//! errors mean; then starting, changing, keeping, reading,
+//! lists, letters.
 
-mod backoff;
 mod change;
 mod error;
 mod keep;
 mod letters;
+mod list;
+mod paged;
 mod read;
 mod rows;
 mod schema;
@@ -20,17 +22,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use saga_protocol::{SagaId, Timestamp};
 use sqlx::{Connection, PgPool, postgres::PgConnectOptions};
+use uuid::Uuid;
 
-use self::backoff::Delays;
 pub use self::unready::Unready;
 use crate::{
-    Claim, DeadLetter, Decide, DefinitionRow, Error, Filter, JournalRow, Page, Postpone, Row,
-    Sideline, Start, Started, Store,
+    Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, JournalRow,
+    Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store,
 };
+use saga_runtime::Delays;
 
 /// How long a caller waits for an answer, from whatever is between us and the server. The server
 /// ends what it hears of much sooner: what takes longer than this is not coming.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// How long a read may take: a connection and a statement of the longest kind, and the way there
+/// and back. Nothing is in doubt after it, so there is no reason to wait for longer.
+const READ_MAX: Duration = Duration::from_secs(8);
 
 /// A store on Postgres.
 #[derive(Clone, Debug)]
@@ -136,12 +143,16 @@ impl Store for Postgres {
         reading(read::find(&self.pool, definition, key)).await
     }
 
-    async fn list(&self, filter: &Filter, page: &Page<SagaId>) -> Result<Vec<Row>, Error> {
-        reading(read::list(&self.pool, filter, page)).await
+    async fn list(&self, filter: &Filter, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
+        reading(list::list(&self.pool, filter, page)).await
     }
 
-    async fn active(&self, after: Option<SagaId>, limit: u32) -> Result<Vec<Row>, Error> {
-        reading(read::active(&self.pool, after, limit)).await
+    async fn active(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
+        reading(list::active(&self.pool, page)).await
+    }
+
+    async fn waking(&self, page: &Page<(Timestamp, SagaId)>) -> Result<Paged<Row>, Error> {
+        reading(list::waking(&self.pool, page)).await
     }
 
     async fn journal(&self, id: SagaId, page: &Page<i64>) -> Result<Vec<JournalRow>, Error> {
@@ -157,7 +168,23 @@ impl Store for Postgres {
     }
 
     async fn park(&self, letters: &[DeadLetter]) -> Result<(), Error> {
-        writing(keep::park(&self.pool, letters)).await
+        writing(letters::park(&self.pool, letters)).await
+    }
+
+    async fn letters(
+        &self,
+        which: Letters,
+        page: &Page<(Timestamp, Uuid)>,
+    ) -> Result<Paged<DeadLetterRow>, Error> {
+        reading(letters::list(&self.pool, which, page)).await
+    }
+
+    async fn letter(&self, id: Uuid) -> Result<Option<DeadLetterRow>, Error> {
+        reading(letters::get(&self.pool, id)).await
+    }
+
+    async fn close_letter(&self, id: Uuid, closure: &Closure) -> Result<bool, Error> {
+        writing(letters::close(&self.pool, id, closure)).await
     }
 
     async fn maintain(&self) -> Result<(), Error> {
@@ -171,9 +198,9 @@ impl Store for Postgres {
 
 /// Waits for something that writes nothing.
 async fn reading<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match tokio::time::timeout(ANSWER_MAX, work).await {
+    match tokio::time::timeout(READ_MAX, work).await {
         Ok(done) => done,
-        Err(_) => Err(Error::Transient(format!("no answer within {ANSWER_MAX:?}"))),
+        Err(_) => Err(Error::Transient(format!("no answer within {READ_MAX:?}"))),
     }
 }
 

@@ -1,16 +1,14 @@
-//! Reading: by id, by key, lists, the journal, definitions. Locks nothing.
+//! Reading: by id, by key, the journal, definitions. Locks nothing.
 
-use saga_protocol::{SagaId, Timestamp, limits};
+use saga_protocol::{SagaId, Timestamp};
 use sqlx::{PgPool, Row as _};
-use uuid::Uuid;
 
 use super::{
     error::before_commit,
     rows::{self, columns},
-    stamp::Stamp,
     transaction::acquire,
 };
-use crate::{DefinitionRow, Error, Filter, JournalRow, Page, Row};
+use crate::{DefinitionRow, Error, JournalRow, Page, Row};
 
 pub(super) async fn get(pool: &PgPool, ids: &[SagaId]) -> Result<Vec<Row>, Error> {
     let sql = concat!("select ", columns!(), " from saga.saga where id = any($1) order by id");
@@ -43,85 +41,6 @@ pub(super) async fn find(pool: &PgPool, definition: &str, key: &str) -> Result<O
         .await
         .map_err(before_commit)?;
     Ok(rows::all(&found, rows::saga)?.pop())
-}
-
-pub(super) async fn list(
-    pool: &PgPool,
-    filter: &Filter,
-    page: &Page<SagaId>,
-) -> Result<Vec<Row>, Error> {
-    let Filter { statuses, definition, step, key, created_before } = filter;
-    let sql = concat!(
-        "select ",
-        columns!(),
-        " from saga.saga
-        where id < $1
-            and ($2::text[] is null or status = any($2))
-            and ($3::text is null or definition = $3)
-            and ($4::timestamptz is null or created_at < $4)
-            and ($5::text is null or id in (
-                select id from saga.saga where key = $5
-                    and status in ('running', 'compensating', 'stuck', 'completed')
-                union all
-                select id from saga.saga where key = $5
-                    and status in ('compensated', 'partly_compensated', 'abandoned')))
-            and ($6::text is null or (
-                status in ('running', 'compensating', 'stuck') and exists (
-                    select from saga.steps_of(state) as step
-                    where step.name = $6 and step.status in ('running', 'waiting', 'failed',
-                        'compensating', 'compensation_failed'))))
-        order by id desc limit $7"
-    );
-    let found = sqlx::query(sql)
-        // Planned for these very filters, each time.
-        .persistent(false)
-        .bind(bound(page.after, *created_before))
-        .bind((!statuses.is_empty()).then_some(statuses))
-        .bind(definition)
-        .bind(created_before.map(Stamp))
-        .bind(key)
-        .bind(step)
-        .bind(i64::from(page.limit))
-        .fetch_all(&mut *acquire(pool).await?)
-        .await
-        .map_err(before_commit)?;
-    rows::all(&found, rows::saga)
-}
-
-/// All of a page have smaller ids than this. Ids begin with the milliseconds of their making, so
-/// sagas that are too young need not be read to be passed over.
-fn bound(after: Option<SagaId>, created_before: Option<Timestamp>) -> Uuid {
-    let created = created_before.map(|before| {
-        let millis = before.after(limits::CLOCK_SKEW_MAX).as_micros() / 1_000;
-        Uuid::from_u128(u128::try_from(millis).unwrap_or(0).saturating_add(1) << 80)
-    });
-    let after = after.map(|id| id.0);
-    after.into_iter().chain(created).min().unwrap_or(Uuid::max())
-}
-
-pub(super) async fn active(
-    pool: &PgPool,
-    after: Option<SagaId>,
-    limit: u32,
-) -> Result<Vec<Row>, Error> {
-    // Each status is a stretch of the index in the order of ids.
-    let sql = concat!(
-        "select ",
-        columns!(),
-        " from (
-            (select * from saga.saga where status = 'running' and id > $1 order by id limit $2)
-            union all
-            (select * from saga.saga where status = 'compensating' and id > $1
-            order by id limit $2)
-        ) as saga order by id limit $2"
-    );
-    let found = sqlx::query(sql)
-        .bind(after.map_or(Uuid::nil(), |id| id.0))
-        .bind(i64::from(limit))
-        .fetch_all(&mut *acquire(pool).await?)
-        .await
-        .map_err(before_commit)?;
-    rows::all(&found, rows::saga)
 }
 
 pub(super) async fn journal(

@@ -66,11 +66,11 @@ pub(super) fn time(row: &PgRow, column: &str) -> Result<Timestamp, sqlx::Error> 
     row.try_get::<Stamp, _>(column).map(|stamp| stamp.0)
 }
 
-fn time_or_null(row: &PgRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+pub(super) fn time_or_null(row: &PgRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
     row.try_get::<Option<Stamp>, _>(column).map(|stamp| stamp.map(|stamp| stamp.0))
 }
 
-fn json(row: &PgRow, column: &str) -> Result<Json, sqlx::Error> {
+pub(super) fn json(row: &PgRow, column: &str) -> Result<Json, sqlx::Error> {
     RawValue::from_string(row.try_get(column)?).map_err(|error| sqlx::Error::ColumnDecode {
         index: column.to_owned(),
         source: error.into(),

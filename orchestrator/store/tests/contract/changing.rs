@@ -7,10 +7,13 @@ use std::{
 };
 
 use saga_protocol::{SagaId, Timestamp};
-use saga_store::{Claim, Claimed, Error, Store, Update, Verdict, Wake};
+use saga_store::{
+    Claim, Claimed, DeadLetter, Error, Postpone, Sideline, Store, Update, Verdict, Wake,
+};
+use tokio::task::JoinHandle;
 
 use crate::support::{
-    DEADLINE, HOUR, at_once, change, create, created, in_time, json, row, start_at, state,
+    DEADLINE, HOUR, at_once, change, create, created, in_time, json, move_to, row, start_at, state,
     update_to, versions,
 };
 
@@ -60,18 +63,7 @@ pub(crate) async fn what_is_busy_is_told_from_what_is_absent(
 ) {
     let ids = [created(&*store).await, created(&*store).await];
     let nobody = SagaId(uuid::Uuid::now_v7());
-    let (held, is_held) = mpsc::channel();
-    let (let_go, go) = mpsc::channel::<()>();
-    let holding = tokio::spawn(async move {
-        let mut decide = move |claimed: Claimed| {
-            assert_eq!(claimed.rows.len(), 1);
-            held.send(()).unwrap();
-            let _ = tokio::task::block_in_place(|| go.recv_timeout(DEADLINE));
-            Verdict::default()
-        };
-        store.transact(Claim::Sagas(vec![ids[0]]), &mut decide).await
-    });
-    tokio::task::spawn_blocking(move || is_held.recv_timeout(DEADLINE)).await.unwrap().unwrap();
+    let holder = hold(store, ids[0]).await;
     let mut seen = None;
     let mut decide = |claimed| {
         seen = Some(claimed);
@@ -81,8 +73,113 @@ pub(crate) async fn what_is_busy_is_told_from_what_is_absent(
     let Claimed { rows, busy, absent, .. } = seen.unwrap();
     assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [ids[1]]);
     assert_eq!((busy, absent), (vec![ids[0]], vec![nobody]));
-    let_go.send(()).unwrap();
-    in_time("the holder to let go", holding).await.unwrap().unwrap();
+    holder.let_go().await;
+}
+
+pub(crate) async fn what_is_held_is_passed_over_or_waited_for(
+    store: Arc<dyn Store>,
+    other: Arc<dyn Store>,
+) {
+    let now = store.now().await.unwrap();
+    let mut start = start_at(now);
+    start.first.wake = Wake::At(now);
+    let id = start.id;
+    create(&*store, &[start]).await;
+    let holder = hold(store.clone(), id).await;
+    let mut seen = 0;
+    let mut look = |claimed: Claimed| {
+        seen = claimed.rows.len();
+        Verdict::default()
+    };
+    other.transact(Claim::Due(9), &mut look).await.unwrap();
+    assert_eq!(seen, 0);
+    other.postpone(&[Postpone { id, version: 1, wake_at: now.after(HOUR) }]).await.unwrap();
+    assert_eq!(row(&*other, id).await.wake_at, Some(now), "who holds it moves it on");
+    let aside = Sideline { id, until: None, reason: "a panic".to_owned() };
+    let (setting, waits) = (other.clone(), aside.clone());
+    let setting = tokio::spawn(async move { setting.sideline(&waits).await });
+    assert_eq!(row(&*other, id).await.status, "running");
+    holder.let_go().await;
+    in_time("the saga to be set aside", setting).await.unwrap().unwrap();
+    assert_eq!(row(&*other, id).await.status, "stuck");
+
+    let holder = hold(store, id).await;
+    let late = other.sideline(&aside).await;
+    assert!(matches!(late, Err(Error::Transient(_))), "nobody waits for ever: {late:?}");
+    holder.let_go().await;
+}
+
+/// Whoever holds a saga.
+struct Holder {
+    let_go: mpsc::Sender<()>,
+    holding: JoinHandle<Result<(), Error>>,
+}
+
+/// Holds a saga in a transaction that changes nothing.
+async fn hold(store: Arc<dyn Store>, id: SagaId) -> Holder {
+    let (held, is_held) = mpsc::channel();
+    let (let_go, go) = mpsc::channel::<()>();
+    let holding = tokio::spawn(async move {
+        let mut decide = move |claimed: Claimed| {
+            assert_eq!(claimed.rows.len(), 1);
+            held.send(()).unwrap();
+            let _ = tokio::task::block_in_place(|| go.recv_timeout(DEADLINE));
+            Verdict::default()
+        };
+        store.transact(Claim::Sagas(vec![id]), &mut decide).await
+    });
+    tokio::task::spawn_blocking(move || is_held.recv_timeout(DEADLINE)).await.unwrap().unwrap();
+    Holder { let_go, holding }
+}
+
+impl Holder {
+    async fn let_go(self) {
+        self.let_go.send(()).unwrap();
+        in_time("the holder to let go", self.holding).await.unwrap().unwrap();
+    }
+}
+
+pub(crate) async fn what_must_never_be_is_refused_whole(
+    store: Arc<dyn Store>,
+    other: Arc<dyn Store>,
+) {
+    let ids = [created(&*store).await, created(&*store).await];
+    let end = Some(store.now().await.unwrap());
+    for (status, wake, finished_at) in [
+        ("failed", Wake::Keep, None),
+        ("running", Wake::Never, None),
+        ("running", Wake::Keep, end),
+        ("completed", Wake::Never, None),
+    ] {
+        let letter = DeadLetter {
+            id: uuid::Uuid::now_v7(),
+            source: "saga.replies".to_owned(),
+            reason: "malformed".to_owned(),
+            headers: json("{}"),
+            body: bytes::Bytes::new(),
+            sha256: [0; 32],
+        };
+        let parked = letter.id;
+        let changed = change(&*store, ids, |claimed| {
+            let [first, second] = &claimed.rows[..] else { panic!("{claimed:?}") };
+            let bad = Update { wake, finished_at, ..update_to(second, status, claimed.now) };
+            let updates = vec![update_to(first, "stuck", claimed.now), bad];
+            Verdict { updates, letters: vec![letter.clone()], ..Verdict::default() }
+        });
+        let refused = changed.await;
+        assert!(matches!(refused, Err(Error::Permanent(_))), "{status} {wake:?}: {refused:?}");
+        for id in ids {
+            assert_eq!(row(&*other, id).await.status, "running");
+            assert_eq!(versions(&*other, id).await, [1]);
+        }
+        assert!(other.letter(parked).await.unwrap().is_none());
+    }
+    move_to(&*store, ids[0], "completed").await;
+    let woken = change(&*store, [ids[0]], |claimed| Verdict {
+        wakes: vec![(ids[0], claimed.now)],
+        ..Verdict::default()
+    });
+    assert!(matches!(woken.await, Err(Error::Permanent(_))), "nobody looks at an end");
 }
 
 pub(crate) async fn due_sagas_are_claimed_once_earliest_first(

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use saga_protocol::{SagaId, Timestamp};
-use saga_store::{Filter, Page, Start, Store, Verdict};
+use saga_store::{Filter, PAGE_BYTES_MAX, Page, Row, Start, Store, Verdict, Wake};
 
-use crate::support::{change, create, created, json, move_to, row, start_at, update_to};
+use crate::support::{HOUR, all, change, create, created, json, move_to, row, start_at, update_to};
 
 pub(crate) async fn lists_page_newest_first_and_filter(store: Arc<dyn Store>, _: Arc<dyn Store>) {
     let now = store.now().await.unwrap();
@@ -23,16 +23,7 @@ pub(crate) async fn lists_page_newest_first_and_filter(store: Arc<dyn Store>, _:
     move_to(&*store, starts[4].id, "compensating").await;
 
     let check = async |filter: Filter, expected: &[usize]| {
-        let mut found = Vec::new();
-        let mut page = Page { after: None, limit: 2 };
-        loop {
-            let rows = store.list(&filter, &page).await.unwrap();
-            found.extend(rows.iter().map(|row| row.id));
-            match rows.last() {
-                Some(last) => page.after = Some(last.id),
-                None => break,
-            }
-        }
+        let found = all(2, |row: &Row| row.id, async |page| store.list(&filter, &page).await).await;
         let expected: Vec<_> = expected.iter().map(|n| starts[*n].id).collect();
         assert_eq!(found, expected, "{filter:?}");
     };
@@ -79,16 +70,59 @@ pub(crate) async fn active_sagas_page_oldest_first(store: Arc<dyn Store>, _: Arc
             ids.push(id);
         }
     }
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let rows = store.active(after, 3).await.unwrap();
-        found.extend(rows.iter().map(|row| row.id));
-        match rows.last() {
-            Some(last) => after = Some(last.id),
-            None => break,
+    let found = all(3, |row: &Row| row.id, async |page| store.active(&page).await).await;
+    assert_eq!(found, ids);
+}
+
+pub(crate) async fn sagas_that_wake_up_page_by_their_times(
+    store: Arc<dyn Store>,
+    _: Arc<dyn Store>,
+) {
+    let now = store.now().await.unwrap();
+    // Two of each time; those started later wake earlier.
+    let mut starts: Vec<_> = (0..6).map(|_| start_at(now)).collect();
+    for (n, start) in (0..).zip(&mut starts) {
+        start.first.wake = Wake::At(now.after(HOUR * (3 - n / 2)));
+    }
+    create(&*store, &starts).await;
+    let ended = created(&*store).await;
+    move_to(&*store, ended, "completed").await;
+    let cursor = |row: &Row| (row.wake_at.unwrap(), row.id);
+    let found = all(3, cursor, async |page| store.waking(&page).await).await;
+    let ids: Vec<_> = found.into_iter().map(|cursor| cursor.1).collect();
+    assert_eq!(ids, [4, 5, 2, 3, 0, 1].map(|n: usize| starts[n].id));
+}
+
+/// Of rows of which five fill a page, whatever the list.
+pub(crate) async fn pages_are_limited_in_bytes(store: Arc<dyn Store>, _: Arc<dyn Store>) {
+    let now = store.now().await.unwrap();
+    let big = json(&format!("\"{}\"", "x".repeat(PAGE_BYTES_MAX / 10 - 200)));
+    let mut starts: Vec<_> = (0..7).map(|_| start_at(now)).collect();
+    for start in &mut starts {
+        (start.input, start.first.state) = (big.clone(), big.clone());
+    }
+    create(&*store, &starts).await;
+    let filter = Filter::default();
+    let page = |limit| Page { after: None, limit };
+    for (limit, expected) in [(4, 4), (5, 5), (6, 5), (7, 5), (200, 5)] {
+        let listed = store.list(&filter, &page(limit)).await.unwrap();
+        let active = store.active(&page(limit)).await.unwrap();
+        let waking = store.waking(&Page { after: None, limit }).await.unwrap();
+        for paged in [listed, active, waking] {
+            assert_eq!((paged.items.len(), paged.more), (expected, true), "{limit}");
         }
     }
-    assert_eq!(found, ids);
+    let expected: Vec<_> = starts.iter().map(|start| start.id).collect();
+    let found = all(200, |row: &Row| row.id, async |page| store.active(&page).await).await;
+    assert_eq!(found, expected);
+
+    // One that is over the limit alone is shown alone.
+    let mut huge = start_at(now);
+    huge.input = json(&format!("\"{}\"", "x".repeat(PAGE_BYTES_MAX)));
+    create(&*store, &[huge.clone()]).await;
+    let listed = store.list(&filter, &page(200)).await.unwrap();
+    assert_eq!((listed.items.len(), listed.more), (1, true));
+    assert_eq!(listed.items[0].input.get(), huge.input.get());
 }
 
 pub(crate) async fn a_journal_pages_by_version(store: Arc<dyn Store>, _: Arc<dyn Store>) {
@@ -135,7 +169,7 @@ pub(crate) async fn payloads_come_back_byte_for_byte(store: Arc<dyn Store>, _: A
     assert_eq!(journal.iter().map(|entry| entry.entry.get()).collect::<Vec<_>>(), [HOSTILE; 2]);
     let filter = Filter { step: Some("payment".to_owned()), ..Filter::default() };
     let listed = store.list(&filter, &Page { after: None, limit: 9 }).await.unwrap();
-    assert_eq!(listed.len(), 1, "lists look into it and go on");
+    assert_eq!(listed.items.len(), 1, "lists look into it and go on");
     // Times keep their microseconds.
     let odd = Timestamp::from_micros(now.as_micros() / 10 * 10 + 7).after(Duration::from_secs(60));
     let looked = change(&*store, [start.id], |_| Verdict {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use saga_protocol::{SagaId, Timestamp};
-use saga_store::{Page, Start, Started, Store, Wake};
+use saga_store::{Error, Page, Start, Started, Store, Wake};
 
 use crate::support::{at_once, create, is_end, move_to, row, start_at, versions};
 
@@ -152,6 +152,21 @@ pub(crate) async fn keys_decide_within_a_batch_too(store: Arc<dyn Store>, _: Arc
     for (started, (expected, first, case)) in started.iter().zip(&cases) {
         check(started, *expected, *first, case);
     }
+}
+
+pub(crate) async fn a_start_that_cannot_be_kept_stops_its_batch(
+    store: Arc<dyn Store>,
+    _: Arc<dyn Store>,
+) {
+    let good = start_at(store.now().await.unwrap());
+    for (key, status) in [("a \0 in it", "running"), ("fine", "failed")] {
+        let mut bad = Start { key: Some(key.to_owned()), ..start_at(good.created_at) };
+        bad.first.status = status;
+        let refused = store.start(vec![good.clone(), bad]).await;
+        assert!(matches!(refused, Err(Error::Permanent(_))), "{refused:?}");
+        assert!(store.get(&[good.id]).await.unwrap().is_empty());
+    }
+    create(&*store, &[good]).await;
 }
 
 pub(crate) async fn many_starts_at_once_agree_on_one_saga_per_key(

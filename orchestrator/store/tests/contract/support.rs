@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use saga_protocol::{Json, SagaId, Timestamp};
-use saga_store::{Claim, Claimed, Error, Row, Start, Started, Store, Update, Verdict, Wake};
+use saga_store::{
+    Claim, Claimed, Error, Page, Paged, Row, Start, Started, Store, Update, Verdict, Wake,
+};
 
 /// Far longer than anything here takes on a machine that is busy compiling.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -109,9 +111,28 @@ pub(crate) async fn row(store: &dyn Store, id: SagaId) -> Row {
 
 /// All versions in a saga's journal.
 pub(crate) async fn versions(store: &dyn Store, id: SagaId) -> Vec<i64> {
-    let page = saga_store::Page { after: None, limit: 1000 };
+    let page = Page { after: None, limit: 1000 };
     let journal = store.journal(id, &page).await.unwrap();
     journal.iter().map(|entry| entry.version).collect()
+}
+
+/// The cursors of all rows of a list, read by pages of so many.
+pub(crate) async fn all<T, C: Clone>(
+    limit: u32,
+    cursor: impl Fn(&T) -> C,
+    read: impl AsyncFn(Page<C>) -> Result<Paged<T>, Error>,
+) -> Vec<C> {
+    let mut found = Vec::new();
+    loop {
+        let page = read(Page { after: found.last().cloned(), limit }).await.unwrap();
+        assert!(page.items.len() <= usize::try_from(limit).unwrap());
+        assert!(!(page.more && page.items.is_empty()), "an empty page says that there is more");
+        assert!(found.is_empty() || !page.items.is_empty(), "there was no more, as was said");
+        found.extend(page.items.iter().map(&cursor));
+        if !page.more {
+            return found;
+        }
+    }
 }
 
 pub(crate) async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {

@@ -24,8 +24,15 @@ pub enum State {
     Completed,
     /// It was refused for good; actions only.
     Rejected,
-    /// It was compensated before it arrived and must never take effect; actions only.
+    /// It was compensated before it arrived, or before anybody knew what became of it, and must
+    /// never take effect; actions only.
     Tombstone,
+    /// It is being done outside the database, was begun and given up, or nobody knows: it may have
+    /// taken effect. Whoever does it stores what it came to.
+    Intent {
+        /// Until then whoever began it is at it, and nobody else. `None` once he has given up.
+        until: Option<Timestamp>,
+    },
 }
 
 /// A row of the barrier that another transaction has committed.
@@ -33,9 +40,10 @@ pub enum State {
 pub struct Record {
     /// What became of the command.
     pub state: State,
-    /// Of the command's body; a tombstone has that of the compensation that left it.
+    /// Of the command's body; a tombstone that came before its action has that of the
+    /// compensation that left it.
     pub body: BodyHash,
-    /// The body of the reply; a tombstone has that of the compensation that left it.
+    /// The body of the reply, of the same command. Empty for an intent.
     pub reply: Bytes,
 }
 
@@ -81,8 +89,17 @@ pub struct At {
 /// What to do with a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Run the handler.
+    /// Run the handler: with its transaction, or, where it works outside the database, after an
+    /// intent with a lease is written and committed. Where there is an intent already, it is
+    /// taken over.
     Work,
+    /// Run the handler of the compensation as for [`Verdict::Work`], and in the transaction that
+    /// writes the compensation's row make the action's intent a tombstone: what became of the
+    /// action is not known, so there may be something to undo.
+    WorkAndBury,
+    /// Acknowledge and answer nothing: somebody is at work on this very command and will answer it.
+    /// Nothing is written.
+    InProgress,
     /// Answer this again. Nothing is written.
     Repeat(Bytes),
     /// Answer "completed, nothing to undo" and leave a tombstone, so that the action never takes
@@ -94,6 +111,9 @@ pub enum Verdict {
     CompensatedAlready,
     /// Answer `unknown`: there is no trace of the action. Nothing is written.
     NoTrace,
+    /// Answer `unknown`: the action was begun, and what became of it is not known. Nothing is
+    /// written.
+    Undecided,
     /// Answer `failed` with this reason. Nothing is written.
     Refuse(Refused),
 }
@@ -107,6 +127,8 @@ pub enum Refused {
     EffectMissing,
     /// The command's deadline has passed.
     Expired,
+    /// Its action is being done, outside the database: to be undone once that has ended.
+    InProgress,
 }
 
 /// Decides. Total: every combination of rows and question has an answer.
@@ -125,13 +147,13 @@ fn forward(action: Option<&Record>, body: BodyHash, at: At) -> Verdict {
     };
     match record.state {
         State::Tombstone => Verdict::CompensatedAlready,
-        State::Completed | State::Rejected => repeat(record, body),
+        State::Completed | State::Rejected | State::Intent { .. } => again(record, body, at),
     }
 }
 
 fn backward(found: &Found, body: BodyHash, knowledge: Knowledge, at: At) -> Verdict {
     if let Some(done) = &found.compensation {
-        return repeat(done, body);
+        return again(done, body, at);
     }
     let Some(action) = &found.action else {
         let remembered = at.now.since(at.started) < HORIZON;
@@ -143,7 +165,9 @@ fn backward(found: &Found, body: BodyHash, knowledge: Knowledge, at: At) -> Verd
     match (action.state, knowledge) {
         (State::Completed, _) => in_time(Verdict::Work, at),
         (State::Rejected, Knowledge::Unknown) => Verdict::NothingToUndo,
-        (State::Tombstone, Knowledge::Unknown) => repeat(action, body),
+        (State::Tombstone, Knowledge::Unknown) => again(action, body, at),
+        (State::Intent { until }, _) if is_held(until, at) => Verdict::Refuse(Refused::InProgress),
+        (State::Intent { .. }, _) => in_time(Verdict::WorkAndBury, at),
         // The orchestrator has seen an effect that this memory has never known.
         (State::Rejected | State::Tombstone, Knowledge::Completed) => {
             Verdict::Refuse(Refused::EffectMissing)
@@ -154,17 +178,31 @@ fn backward(found: &Found, body: BodyHash, knowledge: Knowledge, at: At) -> Verd
 fn query(action: Option<&Record>) -> Verdict {
     match action {
         None => Verdict::NoTrace,
-        Some(Record { state: State::Tombstone, .. }) => Verdict::CompensatedAlready,
-        Some(record) => Verdict::Repeat(record.reply.clone()),
+        Some(record) => match record.state {
+            State::Tombstone => Verdict::CompensatedAlready,
+            State::Intent { .. } => Verdict::Undecided,
+            State::Completed | State::Rejected => Verdict::Repeat(record.reply.clone()),
+        },
     }
 }
 
-fn repeat(record: &Record, body: BodyHash) -> Verdict {
-    if record.body == body {
-        Verdict::Repeat(record.reply.clone())
-    } else {
-        Verdict::Refuse(Refused::BodyMismatch)
+/// The command of this row has come again.
+fn again(record: &Record, body: BodyHash, at: At) -> Verdict {
+    if record.body != body {
+        return Verdict::Refuse(Refused::BodyMismatch);
     }
+    match record.state {
+        State::Intent { until } if is_held(until, at) => Verdict::InProgress,
+        State::Intent { .. } => in_time(Verdict::Work, at),
+        State::Completed | State::Rejected | State::Tombstone => {
+            Verdict::Repeat(record.reply.clone())
+        }
+    }
+}
+
+/// Whether somebody is at it. At the very end of his time he no longer is.
+fn is_held(until: Option<Timestamp>, at: At) -> bool {
+    until.is_some_and(|until| at.now < until)
 }
 
 /// What writes something new is refused after the deadline; what only answers is not.

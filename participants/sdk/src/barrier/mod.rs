@@ -2,12 +2,14 @@
 //! action.
 //!
 //! [`judge`] decides and is pure; the adapters beside it only look and write, in the transaction of
-//! the business change.
+//! the business change, or of the intent of one outside the database.
 
+pub(crate) mod intents;
 mod judge;
 pub(crate) mod postgres;
 
 pub use judge::{At, Found, HORIZON, Question, Record, Refused, State, Verdict, judge};
 
-/// The barrier's table, for Postgres. Participants in other languages may use it as it is.
-pub const SCHEMA: &str = include_str!("schema.sql");
+/// The barrier's table, for Postgres: its versions, each to be run after the one before. What was
+/// once applied is never edited. Participants in other languages may use it as it is.
+pub const SCHEMA: [&str; 2] = [include_str!("schema.sql"), include_str!("intents.sql")];

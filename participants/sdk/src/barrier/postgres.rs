@@ -19,6 +19,15 @@ pub(crate) struct Claim {
     pub(crate) now: Timestamp,
 }
 
+/// What a command came to, for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It took effect.
+    Completed,
+    /// It was refused.
+    Rejected,
+}
+
 /// How a row begins its life.
 struct Entry<'a> {
     phase: Phase,
@@ -62,8 +71,9 @@ pub(crate) async fn find(
     command: &Command,
     ours: Option<Phase>,
 ) -> anyhow::Result<Found> {
-    let sql = "select phase, outcome, body_sha256, reply from barrier
-        where saga_id = $1 and step = $2";
+    let sql = "select phase, outcome, body_sha256, reply,
+            (extract(epoch from until) * 1000000)::bigint as until
+        from barrier where saga_id = $1 and step = $2";
     let rows = sqlx::query(sql)
         .bind(command.saga_id.0)
         .bind(command.step.as_str())
@@ -86,20 +96,21 @@ pub(crate) async fn find(
     Ok(found)
 }
 
-/// Writes what became of the command into the row that its claim began.
+/// Writes what became of the command into the row that its claim began, or that an intent left
+/// which is now taken over.
 pub(crate) async fn settle(
     connection: &mut PgConnection,
     command: &Command,
-    state: State,
+    state: Settled,
     reply: &str,
 ) -> anyhow::Result<()> {
-    let sql = "update barrier set outcome = $4, reply = $5
-        where saga_id = $1 and step = $2 and phase = $3 and outcome = 'begun'";
+    let sql = "update barrier set outcome = $4, reply = $5, until = null, command = null
+        where saga_id = $1 and step = $2 and phase = $3 and outcome in ('begun', 'intent')";
     let result = sqlx::query(sql)
         .bind(command.saga_id.0)
         .bind(command.step.as_str())
         .bind(command.phase.as_str())
-        .bind(word(state))
+        .bind(state.word())
         .bind(reply)
         .execute(connection)
         .await
@@ -140,22 +151,25 @@ async fn insert(
 }
 
 fn record(row: &PgRow) -> anyhow::Result<Record> {
+    let until: Option<i64> = row.try_get("until")?;
     let state = match row.try_get("outcome")? {
         "completed" => State::Completed,
         "rejected" => State::Rejected,
         "tombstone" => State::Tombstone,
+        "intent" => State::Intent { until: until.map(Timestamp::from_micros) },
         other => bail!("`{other}` is no outcome"),
     };
     let body: &str = row.try_get("body_sha256")?;
     let body = body.parse().map_err(anyhow::Error::msg)?;
-    let reply: String = row.try_get("reply")?;
-    Ok(Record { state, body, reply: reply.into() })
+    let reply: Option<String> = row.try_get("reply")?;
+    Ok(Record { state, body, reply: reply.unwrap_or_default().into() })
 }
 
-fn word(state: State) -> &'static str {
-    match state {
-        State::Completed => "completed",
-        State::Rejected => "rejected",
-        State::Tombstone => "tombstone",
+impl Settled {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Rejected => "rejected",
+        }
     }
 }

@@ -1,0 +1,42 @@
+//! What a list shows, and in which portions: both the rows and the bytes of a page are limited.
+
+use saga_protocol::Timestamp;
+
+/// The payloads of one page, in bytes: what one answer may cost the process that reads it. A page
+/// of sagas as they commonly are is far below; of the largest ones it holds a dozen. A single row
+/// over it makes a page of its own.
+pub const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Which sagas a list shows; empty fields do not filter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// One of these statuses.
+    pub statuses: Vec<String>,
+    /// This definition.
+    pub definition: Option<String>,
+    /// A step that is where the saga is now: running, waiting, compensating or needing an operator.
+    pub step: Option<String>,
+    /// This business key.
+    pub key: Option<String>,
+    /// Created before this.
+    pub created_before: Option<Timestamp>,
+}
+
+/// A keyset page.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// Continue behind this one.
+    pub after: Option<T>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// What a page holds.
+#[derive(Clone, Debug)]
+pub struct Paged<T> {
+    /// The rows; fewer than were asked for where more would be over [`PAGE_BYTES_MAX`], but never
+    /// none of some.
+    pub items: Vec<T>,
+    /// Whether there are more behind the last of them.
+    pub more: bool,
+}

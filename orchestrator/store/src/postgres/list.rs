@@ -1,0 +1,120 @@
+//! Lists, each in an order and by pages. Locks nothing.
+
+use saga_protocol::{SagaId, Timestamp, limits};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{
+    error::before_commit,
+    paged::{self, paged},
+    rows::{self, columns},
+    stamp::Stamp,
+    transaction::acquire,
+};
+use crate::{Error, Filter, Page, Paged, Row};
+
+/// What a saga counts for on a page.
+macro_rules! size {
+    () => {
+        "octet_length(input) + octet_length(state) + coalesce(octet_length(trouble), 0)"
+    };
+}
+
+pub(super) async fn list(
+    pool: &PgPool,
+    filter: &Filter,
+    page: &Page<SagaId>,
+) -> Result<Paged<Row>, Error> {
+    let Filter { statuses, definition, step, key, created_before } = filter;
+    let sql = paged!(order: "id desc", size: size!(), page: concat!(
+        "select ",
+        columns!(),
+        " from saga.saga
+        where id < $3
+            and ($4::text[] is null or status = any($4))
+            and ($5::text is null or definition = $5)
+            and ($6::timestamptz is null or created_at < $6)
+            and ($7::text is null or id in (
+                select id from saga.saga where key = $7
+                    and status in ('running', 'compensating', 'stuck', 'completed')
+                union all
+                select id from saga.saga where key = $7
+                    and status in ('compensated', 'partly_compensated', 'abandoned')))
+            and ($8::text is null or (
+                status in ('running', 'compensating', 'stuck') and exists (
+                    select from saga.steps_of(state) as step
+                    where step.name = $8 and step.status in ('running', 'waiting', 'failed',
+                        'compensating', 'compensation_failed'))))"
+    ));
+    let found = sqlx::query(sql)
+        // Planned for these very filters, each time.
+        .persistent(false)
+        .bind(i64::from(page.limit))
+        .bind(paged::BYTES_MAX)
+        .bind(bound(page.after, *created_before))
+        .bind((!statuses.is_empty()).then_some(statuses))
+        .bind(definition)
+        .bind(created_before.map(Stamp))
+        .bind(key)
+        .bind(step)
+        .fetch_all(&mut *acquire(pool).await?)
+        .await
+        .map_err(before_commit)?;
+    paged::read(&found, rows::saga)
+}
+
+/// All of a page have smaller ids than this. Ids begin with the milliseconds of their making, so
+/// sagas that are too young need not be read to be passed over.
+fn bound(after: Option<SagaId>, created_before: Option<Timestamp>) -> Uuid {
+    let created = created_before.map(|before| {
+        let millis = before.after(limits::CLOCK_SKEW_MAX).as_micros() / 1_000;
+        Uuid::from_u128(u128::try_from(millis).unwrap_or(0).saturating_add(1) << 80)
+    });
+    let after = after.map(|id| id.0);
+    after.into_iter().chain(created).min().unwrap_or(Uuid::max())
+}
+
+pub(super) async fn active(pool: &PgPool, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
+    // Each status is a stretch of the index in the order of ids.
+    let sql = paged!(order: "id", size: size!(), page: concat!(
+        "select ",
+        columns!(),
+        " from (
+            (select * from saga.saga where status = 'running' and id > $3
+            order by id limit $1 + 1)
+            union all
+            (select * from saga.saga where status = 'compensating' and id > $3
+            order by id limit $1 + 1)
+        ) as saga"
+    ));
+    let found = sqlx::query(sql)
+        .bind(i64::from(page.limit))
+        .bind(paged::BYTES_MAX)
+        .bind(page.after.map_or(Uuid::nil(), |id| id.0))
+        .fetch_all(&mut *acquire(pool).await?)
+        .await
+        .map_err(before_commit)?;
+    paged::read(&found, rows::saga)
+}
+
+pub(super) async fn waking(
+    pool: &PgPool,
+    page: &Page<(Timestamp, SagaId)>,
+) -> Result<Paged<Row>, Error> {
+    // The index knows times; those of one time are put in order as they are read.
+    let sql = paged!(order: "wake_at, id", size: size!(), page: concat!(
+        "select ",
+        columns!(),
+        " from saga.saga where wake_at is not null and (wake_at, id) > ($3, $4)"
+    ));
+    let (at, id) = page.after.unwrap_or((Timestamp::from_micros(i64::MIN), SagaId(Uuid::nil())));
+    let found = sqlx::query(sql)
+        .bind(i64::from(page.limit))
+        .bind(paged::BYTES_MAX)
+        .bind(Stamp(at))
+        .bind(id.0)
+        .fetch_all(&mut *acquire(pool).await?)
+        .await
+        .map_err(before_commit)?;
+    paged::read(&found, rows::saga)
+}

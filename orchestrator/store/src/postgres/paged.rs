@@ -1,0 +1,50 @@
+//! Pages that are limited in bytes: what does not fit is not even sent.
+
+use sqlx::{Row as _, postgres::PgRow};
+
+use super::{error::before_commit, rows};
+use crate::{Error, PAGE_BYTES_MAX, Paged};
+
+/// [`PAGE_BYTES_MAX`] as a parameter.
+#[expect(clippy::cast_possible_wrap, reason = "it is some megabytes")]
+pub(super) const BYTES_MAX: i64 = PAGE_BYTES_MAX as i64;
+
+/// The statement that reads as much of a page as fits: `$1` is its limit in rows, `$2` the one in
+/// bytes. One row more is read, and not sent, to know whether there are more.
+macro_rules! paged {
+    (order: $order:literal, size: $size:expr, page: $page:expr) => {
+        concat!(
+            "select * from (
+                select page.*, row_number() over ordered as position,
+                    sum(",
+            $size,
+            ") over ordered as bytes,
+                    coalesce(lead(true) over ordered, false) as more
+                from (",
+            $page,
+            " order by ",
+            $order,
+            " limit $1 + 1) as page
+                window ordered as (order by ",
+            $order,
+            " rows unbounded preceding)
+            ) as page
+            where position <= $1 and (position = 1 or bytes <= $2)
+            order by ",
+            $order
+        )
+    };
+}
+pub(super) use paged;
+
+/// What such a statement answered.
+pub(super) fn read<T>(
+    found: &[PgRow],
+    read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+) -> Result<Paged<T>, Error> {
+    let more = match found.last() {
+        Some(last) => last.try_get("more").map_err(before_commit)?,
+        None => false,
+    };
+    Ok(Paged { items: rows::all(found, read)?, more })
+}
