@@ -18,7 +18,8 @@ use crate::{
     moves::{self, Manners, Move},
     participants::World,
     plans::{self, Plan},
-    shape::{self, Shape},
+    reload::reload,
+    shape::Shape,
     truth,
 };
 
@@ -176,7 +177,7 @@ impl Search<'_> {
         if is_end(shape.status) {
             *self.extent.ends.entry(shape.status).or_default() += 1;
         }
-        let (saga, journal) = (shape::reload(self.definition, saga)?, Rc::clone(journal));
+        let (saga, journal) = (reload(self.definition, saga)?, Rc::clone(journal));
         let node = Node { saga, shape, world, now, patience, journal };
         if is_end(node.shape.status) || key.is_multiple_of(REPLAYED_ONE_IN) {
             self.extent.replays += 1;

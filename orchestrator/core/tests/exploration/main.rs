@@ -7,6 +7,8 @@ mod laws;
 mod moves;
 mod participants;
 mod plans;
+#[path = "../shared/reload.rs"]
+mod reload;
 mod shape;
 mod truth;
 

@@ -3,7 +3,7 @@
 
 use saga_core::{
     Definition, Saga,
-    saga::{Status, StepStatus, Stored},
+    saga::{Status, StepStatus},
 };
 use saga_protocol::{Outcome, Timestamp};
 use serde::{Deserialize, Deserializer};
@@ -100,26 +100,4 @@ fn distance(time: Timestamp, now: Timestamp) -> Timestamp {
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let raw: &RawValue = Deserialize::deserialize(deserializer)?;
     Ok(Some(raw.get().to_owned()))
-}
-
-/// The same saga out of what a store keeps; it must come out as it went in.
-pub(crate) fn reload(definition: &Definition, saga: &Saga) -> Result<Saga, String> {
-    let state = saga.state_json(definition);
-    let stored = Stored {
-        id: saga.id,
-        definition: saga.definition.clone(),
-        hash: saga.hash.clone(),
-        key: saga.key.clone(),
-        created_at: saga.created_at,
-        input: saga.input.clone(),
-        version: saga.version,
-        paused_at: saga.paused_at,
-        state: &state,
-    };
-    let loaded = Saga::load(definition, stored).map_err(|error| error.to_string())?;
-    let again = loaded.state_json(definition);
-    if again.get() != state.get() {
-        return Err(format!("the state\n{state}\nis loaded as\n{again}"));
-    }
-    Ok(loaded)
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use saga_core::{
     Birth, Definition, Saga, advance, replay,
-    saga::{
-        At, Effect, Event, Look, Rejection, Status, StepReport, StepStatus, Stored, Transition,
-    },
+    saga::{At, Effect, Event, Look, Rejection, Status, StepReport, StepStatus, Transition},
 };
 use saga_protocol::{Json, Phase, SagaId, StepKind, StepName, Timestamp};
 use serde_json::value::RawValue;
+
+use crate::reload::reload;
 
 /// One saga and everything that happened to it.
 pub(crate) struct History<'a> {
@@ -49,7 +49,7 @@ impl<'a> History<'a> {
 
     fn take(&mut self, transition: Transition) {
         let Transition { saga, entry, effects, .. } = transition;
-        self.saga = reloaded(self.definition, &saga);
+        self.saga = reload(self.definition, &saga).unwrap();
         self.journal.push(entry);
         self.check_steps();
         self.check_sends(&effects);
@@ -158,25 +158,6 @@ fn birth() -> Birth {
     let input = r#"{"yes":true,"no":false,"n":1}"#.to_owned();
     let id = SagaId(uuid::Uuid::from_u128(7));
     Birth { id, key: Some("k-1".to_owned()), input: RawValue::from_string(input).unwrap() }
-}
-
-/// The same saga out of what a store keeps.
-fn reloaded(definition: &Definition, saga: &Saga) -> Saga {
-    let state = saga.state_json(definition);
-    let stored = Stored {
-        id: saga.id,
-        definition: saga.definition.clone(),
-        hash: saga.hash.clone(),
-        key: saga.key.clone(),
-        created_at: saga.created_at,
-        input: saga.input.clone(),
-        version: saga.version,
-        paused_at: saga.paused_at,
-        state: &state,
-    };
-    let loaded = Saga::load(definition, stored).unwrap();
-    assert_eq!(loaded.state_json(definition).get(), state.get());
-    loaded
 }
 
 fn is_settled_backwards(status: StepStatus) -> bool {

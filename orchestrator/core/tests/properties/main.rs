@@ -5,6 +5,8 @@
 mod choices;
 mod definitions;
 mod history;
+#[path = "../shared/reload.rs"]
+mod reload;
 
 use proptest::{collection::vec, prelude::*};
 use saga_core::saga::{Answer, Event, Status};

@@ -7,6 +7,8 @@ mod answered;
 mod backward;
 mod forward;
 mod pivot;
+#[path = "../shared/reload.rs"]
+mod reload;
 mod script;
 mod stuck;
 mod tell;

@@ -18,14 +18,14 @@ use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 use saga_core::{
     Birth, Definition, Saga, advance, replay,
-    saga::{Answer, At, Effect, Event, Order, Resolution, Stored, Transition, Verb},
+    saga::{Answer, At, Effect, Event, Order, Resolution, Transition, Verb},
 };
 use saga_protocol::{
     BodyHash, Fault, Json, Outcome, ParticipantName, Phase, ReplyBody, SagaId, StepName, Timestamp,
 };
 use serde_json::value::RawValue;
 
-use crate::tell;
+use crate::{reload::reload, tell};
 
 /// When every saga begins.
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -129,30 +129,12 @@ impl<'a> Play<'a> {
             told.push(tell::command(command));
         }
         told.extend(notes.iter().filter_map(tell::note));
-        self.saga = self.reload(&saga);
+        self.saga = reload(self.definition, &saga).unwrap();
         if saga.paused_at.is_none() {
             let timers = self.saga.timers(self.definition);
             assert_eq!(timers.first().map(|timer| timer.at), self.saga.next_due());
         }
         told.join(", ")
-    }
-
-    fn reload(&self, saga: &Saga) -> Saga {
-        let state = saga.state_json(self.definition);
-        let stored = Stored {
-            id: saga.id,
-            definition: saga.definition.clone(),
-            hash: saga.hash.clone(),
-            key: saga.key.clone(),
-            created_at: saga.created_at,
-            input: saga.input.clone(),
-            version: saga.version,
-            paused_at: saga.paused_at,
-            state: &state,
-        };
-        let loaded = Saga::load(self.definition, stored).unwrap();
-        assert_eq!(loaded.state_json(self.definition).get(), state.get());
-        loaded
     }
 
     fn check_replay(&self) {
