@@ -122,14 +122,7 @@ async fn list(arguments: &List) -> Result<Status, Failure> {
     query.extend(arguments.closed.then(|| ("closed", "true".to_owned())));
     query.extend(arguments.after.clone().map(|after| ("after", after)));
     let Page { items, next } = client.get(&["v1", "dead-letters"], &query).await?.read()?;
-    match arguments.client.json {
-        true => output::items(&items, next.clone())?,
-        false if items.is_empty() => output::say("no dead letters"),
-        false => output::data(&render_list(&items)?)?,
-    }
-    if let Some(next) = next {
-        output::say(&format!("there is more: go on with `--after {next}`"));
-    }
+    output::page(&items, next, arguments.client.json, "no dead letters", render_list)?;
     Ok(Status::Done)
 }
 

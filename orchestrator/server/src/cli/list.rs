@@ -79,14 +79,7 @@ pub(super) struct Page {
 pub(crate) async fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let (sagas, next) = read(arguments).await?;
     let next = next.map(|place| place.to_string());
-    match arguments.client.json {
-        true => output::items(&sagas, next.clone())?,
-        false if sagas.is_empty() => output::say("no sagas"),
-        false => output::data(&render(&sagas)?)?,
-    }
-    if let Some(next) = next {
-        output::say(&format!("there is more: go on with `--after {next}`"));
-    }
+    output::page(&sagas, next, arguments.client.json, "no sagas", render)?;
     Ok(Status::Done)
 }
 

@@ -39,6 +39,29 @@ pub(crate) fn items(items: &[Box<RawValue>], next: impl Into<Value>) -> Result<(
     data(&format!(r#"{{"items":[{items}],"next":{next}}}"#))
 }
 
+/// One page of a list: a JSON document where that is wanted, else as `render` shows it, or that
+/// there are none; and how to go on where there is more.
+///
+/// # Errors
+/// As [`data`], and those of `render`.
+pub(crate) fn page(
+    items_read: &[Box<RawValue>],
+    next: Option<String>,
+    json: bool,
+    none: &str,
+    render: impl FnOnce(&[Box<RawValue>]) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    match json {
+        true => items(items_read, next.clone())?,
+        false if items_read.is_empty() => say(none),
+        false => data(&render(items_read)?)?,
+    }
+    if let Some(next) = next {
+        say(&format!("there is more: go on with `--after {next}`"));
+    }
+    Ok(())
+}
+
 /// Talk: one line for whoever watches, on stderr.
 pub(crate) fn say(text: &str) {
     talk(text);

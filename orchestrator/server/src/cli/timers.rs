@@ -52,14 +52,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Status, Failure> {
     query.extend(arguments.id.map(|id| ("saga", id.to_string())));
     query.extend(arguments.after.clone().map(|after| ("after", after)));
     let Page { items, next } = client.get(&["v1", "timers"], &query).await?.read()?;
-    match arguments.client.json {
-        true => output::items(&items, next.clone())?,
-        false if items.is_empty() => output::say("no timers"),
-        false => output::data(&render(&items)?)?,
-    }
-    if let Some(next) = next {
-        output::say(&format!("there is more: go on with `--after {next}`"));
-    }
+    output::page(&items, next, arguments.client.json, "no timers", render)?;
     Ok(Status::Done)
 }
 
