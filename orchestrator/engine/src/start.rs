@@ -143,6 +143,9 @@ impl Engine {
             }
             // Whoever was told to try again does so; after an outage that is work enough.
             batch.retain(|waiting: &Waiting| !waiting.done.is_closed());
+            if batch.is_empty() {
+                continue;
+            }
             let (engine, stop) = (self.clone(), stop.clone());
             tasks.spawn(async move {
                 engine.start_batch(batch, &stop).await;
