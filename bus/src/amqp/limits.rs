@@ -53,11 +53,7 @@ pub(super) const DEPTHS_AT_ONCE: usize = 4;
 /// How often a participant looks for its queue while it leaves declaring it to the orchestrator.
 pub(super) const ORCHESTRATOR_POLL: Duration = Duration::from_millis(200);
 
-/// How often an orchestrator declares its topology anew, beside the moments when it hears that
-/// something is gone. What an operator deleted by mistake is back before a step gives up; it costs
-/// a few dozen small requests.
-pub(super) const REDECLARE_EVERY: Duration = Duration::from_secs(10);
-/// The least between two such declarations: what they do not mend must not keep the broker busy.
+/// The least between two declarations of the topology: what they do not mend must not keep the broker busy.
 pub(super) const REDECLARE_GAP: Duration = Duration::from_secs(1);
 
 /// How long a cause of trouble is not logged again: long enough that the log stays readable, short

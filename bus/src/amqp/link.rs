@@ -16,15 +16,13 @@ use tokio::{
 
 use super::{
     Phase, Shared,
-    limits::{
-        CHECK_INTERVAL, CONNECT_MAX, GOOD_AFTER, GOODBYE_MAX, REDECLARE_EVERY, REDECLARE_GAP,
-    },
+    limits::{CHECK_INTERVAL, CONNECT_MAX, GOOD_AFTER, GOODBYE_MAX, REDECLARE_GAP},
     status::{Purpose, State},
     stream,
     trouble::{Trouble, within},
     until,
 };
-use crate::Role;
+use crate::{Role, role::REDECLARE_EVERY};
 
 /// A connection that stands.
 pub(super) struct Live {

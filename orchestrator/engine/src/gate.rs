@@ -21,7 +21,7 @@ const HELD_MAX: Duration = Duration::from_secs(30);
 /// about two seconds.
 const DEPTH_UNRELIABLE: Duration = Duration::from_secs(3);
 /// Whoever has not asked for this long was stopped, and has replies in its sockets that no depth
-/// shows. A look that took so long costs a pause in vain, which harms nobody.
+/// shows. A batch of looks that took so long costs a pause in vain, which harms nobody.
 pub(crate) const ASLEEP: Duration = Duration::from_secs(5);
 /// Between two looks at the queue, and at the bus while it is away.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -121,10 +121,11 @@ impl Gate {
             let health = self.health.borrow_and_update().clone();
             match health {
                 Health::Up { connections } if self.is_open(engine, connections).await => return,
-                Health::Up { .. } | Health::Blocked { .. } | Health::Down { .. } => {
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
+                Health::Up { .. } | Health::Blocked { .. } | Health::Down { .. } => {}
             }
+            // However long the broker took to answer, that was no stop.
+            self.asked = Instant::now();
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 

@@ -71,11 +71,11 @@ impl Engine {
         after: &mut Option<SagaId>,
     ) -> Result<Option<Vec<Command>>, String> {
         let page = Page { after: *after, limit: limits::PAGE_MAX };
-        let active = self.0.store.active(&page).await.map_err(|e| e.to_string())?;
-        let Some(last) = active.items.last().map(|row| row.id) else {
+        let unended = self.0.store.unended(&page).await.map_err(|e| e.to_string())?;
+        let Some(last) = unended.items.last().map(|row| row.id) else {
             return Ok(None);
         };
-        let snapshots = self.snapshots(active.items).await.map_err(|e| e.to_string())?;
+        let snapshots = self.snapshots(unended.items).await.map_err(|e| e.to_string())?;
         *after = Some(last);
         let understood = snapshots.into_iter().filter_map(|snapshot| snapshot.understood.ok());
         let outstanding =

@@ -52,6 +52,7 @@ pub(crate) fn understand(row: &Row, definitions: &Definitions) -> Result<Underst
         input: row.input.clone(),
         version: row.version,
         paused_at: row.paused_at,
+        set_aside: row.trouble.is_some(),
         state: &row.state,
     };
     let saga = Saga::load(&definition, stored).map_err(|error| error.to_string())?;

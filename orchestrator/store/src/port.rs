@@ -41,9 +41,9 @@ pub trait Store: Send + Sync + 'static {
     /// One page of sagas, newest first.
     async fn list(&self, filter: &Filter, page: &Page<SagaId>) -> Result<Paged<Row>, Error>;
 
-    /// One page of sagas that run or compensate, in the order of their ids: for rebuilding what a
-    /// broker lost.
-    async fn active(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error>;
+    /// One page of sagas that have not ended, in the order of their ids: for rebuilding what a
+    /// broker lost. A saga that is stuck in one branch may wait for an answer in another.
+    async fn unended(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error>;
 
     /// One page of sagas that have a `wake_at`, in the order of that and of their ids: what will be
     /// looked at when. Sagas move while it is read, so one may be on two pages or on none.

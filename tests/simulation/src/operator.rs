@@ -84,10 +84,6 @@ pub(crate) async fn mend(world: &World, row: &Row, tries: usize) {
     if tries < RETRIES && order(world, row.id, Verb::Retry { step: None }).await {
         return;
     }
-    // What was set aside by a look that failed begins to move by any transition.
-    if row.trouble.is_some() && order(world, row.id, Verb::Pause).await {
-        return;
-    }
     if let Some((step, status)) = stuck_step(row) {
         if status == StepStatus::CompensationFailed && world.dice.happens(0.5) {
             order(world, row.id, Verb::Skip { step }).await;

@@ -221,8 +221,8 @@ impl Store for ProcessStore {
         self.call(self.world.store.list(filter, page)).await
     }
 
-    async fn active(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
-        self.call(self.world.store.active(page)).await
+    async fn unended(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
+        self.call(self.world.store.unended(page)).await
     }
 
     async fn waking(&self, page: &Page<(Timestamp, SagaId)>) -> Result<Paged<Row>, Error> {

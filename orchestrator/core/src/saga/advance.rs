@@ -37,6 +37,7 @@ impl Saga {
             input,
             version: 0,
             paused_at: None,
+            set_aside: false,
             deadline: definition.deadline.map(|deadline| at.now.after(deadline)),
             overdue: false,
             course: Course::Forward,

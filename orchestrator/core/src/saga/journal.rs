@@ -36,6 +36,15 @@ struct Entry {
     sent: Vec<Sent>,
 }
 
+impl Entry {
+    /// Whether the saga must have been set aside before: that is not journaled itself, and nothing
+    /// else lets a retry be accepted that tries nothing again.
+    fn tells_of_set_aside(&self) -> bool {
+        let tries_nothing = self.changes.is_empty() && self.sent.is_empty();
+        tries_nothing && self.event.verb.as_deref() == Some("retry")
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct ChangeWire {
     step: StepName,
@@ -283,6 +292,9 @@ pub fn replay<'a>(
         let expected = saga.as_ref().map_or(1, |saga| saga.version.saturating_add(1));
         if version != expected {
             return Err(Unreplayable::Gap { expected, found: version });
+        }
+        if let Some(saga) = &mut saga {
+            saga.set_aside = entry.tells_of_set_aside();
         }
         let transition = match (&saga, entry.event.read()?, birth.take()) {
             (None, None, Some(birth)) => Saga::start(definition, birth, at),

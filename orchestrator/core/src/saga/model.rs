@@ -22,6 +22,8 @@ pub struct Saga {
     pub version: i64,
     /// Since when it is paused.
     pub paused_at: Option<Timestamp>,
+    /// Whether it was set aside, because looks at it failed. Its next transition takes it up again.
+    pub set_aside: bool,
     /// When it turns back by itself, unless its pivot was sent.
     pub(super) deadline: Option<Timestamp>,
     /// Whether its deadline passed after the pivot was sent.

@@ -69,7 +69,8 @@ impl Work<'_> {
                 Some(Progress::Sent { .. } | Progress::Exhausted) | None => {}
             }
         }
-        if self.sends.is_empty() && self.changes.is_empty() {
+        let is_tried_again = !self.sends.is_empty() || !self.changes.is_empty();
+        if !is_tried_again && !self.saga.set_aside {
             let message = "there is no step that waits or is stuck and could be tried again";
             return Err(self.refuse("nothing_to_retry", message.to_owned()));
         }

@@ -31,6 +31,8 @@ pub struct Stored<'a> {
     pub version: i64,
     /// Since when it is paused.
     pub paused_at: Option<Timestamp>,
+    /// Whether it was set aside.
+    pub set_aside: bool,
     /// What [`Saga::state_json`] gave.
     pub state: &'a Json,
 }
@@ -182,6 +184,7 @@ impl Saga {
             input: stored.input,
             version: stored.version,
             paused_at: stored.paused_at,
+            set_aside: stored.set_aside,
             deadline: wire.deadline,
             overdue: wire.overdue,
             course,

@@ -134,6 +134,7 @@ impl<'a> Work<'a> {
     pub(super) fn finish(mut self, happened: journal::Happened<'_>) -> Transition {
         self.walk();
         self.saga.version = self.saga.version.saturating_add(1);
+        self.saga.set_aside = false;
         let entry = journal::entry(&self, happened);
         let effects = self.sends.into_iter().map(Effect::Send).collect();
         Transition { saga: self.saga, entry, effects, notes: self.notes }

@@ -6,6 +6,7 @@
 //!   answer may end in `by q`, another participant, or `to another body`; `big:9` is an output of
 //!   nine bytes.
 //! - the verbs: `retry`, `retry a`, `skip a`, `resolve a rejected`, `cancel`, …
+//! - `set aside`, as when looks at the saga fail.
 //! - `at 10s` before any of them moves the clock, which counts from the start.
 //! - questions: `steps?` (`*`: settled by an operator), `cause?`, `errors?`, `output?`, `overdue?`,
 //!   `next?` (what is due), `timers?`, `look?`, `body a?` of an unanswered command, `output a?`.
@@ -95,6 +96,10 @@ impl<'a> Play<'a> {
         };
         match line {
             "start" => self.take(self.first.clone()),
+            "set aside" => {
+                self.saga.set_aside = true;
+                self.saga.status().to_string()
+            }
             question if question.ends_with('?') => self.tell(question.trim_end_matches('?')),
             event => {
                 let event = self.event(event);

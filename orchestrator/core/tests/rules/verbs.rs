@@ -46,6 +46,28 @@ steps:
 }
 
 #[test]
+fn retry_takes_up_what_was_set_aside() {
+    play(
+        PIVOT,
+        r#"
+        start                   => running, send a#1
+        retry                   => no: nothing_to_retry
+        set aside               => running
+        pause                   => running, paused
+        set aside               => running
+        retry                   => no: paused
+        resume                  => running
+        set aside               => running
+        retry                   => running
+        retry                   => no: nothing_to_retry
+        set aside               => running
+        a completed             => running, send b#1
+        retry                   => no: nothing_to_retry
+        "#,
+    );
+}
+
+#[test]
 fn skip_lets_a_stuck_retriable_step_go() {
     play(
         PIVOT,

@@ -14,6 +14,7 @@ pub(crate) fn reload(definition: &Definition, saga: &Saga) -> Result<Saga, Strin
         input: saga.input.clone(),
         version: saga.version,
         paused_at: saga.paused_at,
+        set_aside: saga.set_aside,
         state: &state,
     };
     let loaded = Saga::load(definition, stored).map_err(|error| error.to_string())?;

@@ -58,8 +58,8 @@ impl Store for Counted {
         self.seen(self.store.list(filter, page).await)
     }
 
-    async fn active(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
-        self.seen(self.store.active(page).await)
+    async fn unended(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
+        self.seen(self.store.unended(page).await)
     }
 
     async fn waking(&self, page: &Page<(Timestamp, SagaId)>) -> Result<Paged<Row>, Error> {

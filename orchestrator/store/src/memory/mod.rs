@@ -149,8 +149,8 @@ impl Store for Memory {
         Ok(self.tables().list(filter, page))
     }
 
-    async fn active(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
-        Ok(self.tables().active(page))
+    async fn unended(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
+        Ok(self.tables().unended(page))
     }
 
     async fn waking(&self, page: &Page<(Timestamp, SagaId)>) -> Result<Paged<Row>, Error> {

@@ -43,8 +43,8 @@ impl Tables {
         paged(rows, page.limit, bytes)
     }
 
-    pub(super) fn active(&self, page: &Page<SagaId>) -> Paged<Row> {
-        let ids = self.active.range((page.after.map_or(Unbounded, Excluded), Unbounded));
+    pub(super) fn unended(&self, page: &Page<SagaId>) -> Paged<Row> {
+        let ids = self.unended.range((page.after.map_or(Unbounded, Excluded), Unbounded));
         paged(ids.filter_map(|id| self.row(*id)), page.limit, bytes)
     }
 
@@ -78,8 +78,8 @@ impl Filter {
 
 /// Whether a saga is at a step now.
 fn is_at(row: &Row, step: &str) -> bool {
-    let may_be = rules::is_active(&row.status) || row.status == "stuck";
-    may_be && steps_now(&row.state).is_some_and(|steps| steps.iter().any(|name| name == step))
+    !rules::is_end(&row.status)
+        && steps_now(&row.state).is_some_and(|steps| steps.iter().any(|name| name == step))
 }
 
 /// The steps that a state is at, by as much of it as must be read.

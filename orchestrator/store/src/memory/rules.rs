@@ -49,7 +49,7 @@ pub(super) fn is_active(status: &str) -> bool {
     ["running", "compensating"].contains(&status)
 }
 
-fn is_end(status: &str) -> bool {
+pub(super) fn is_end(status: &str) -> bool {
     status == "completed" || gives_its_key_back(status)
 }
 

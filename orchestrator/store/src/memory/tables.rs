@@ -24,8 +24,8 @@ pub(super) struct Tables {
     pub(super) by_idempotency_key: BTreeMap<Scoped, SagaId>,
     /// All sagas that ever had a business key.
     pub(super) by_key: BTreeMap<Scoped, BTreeSet<SagaId>>,
-    /// Those that run or compensate.
-    pub(super) active: BTreeSet<SagaId>,
+    /// Those that have not ended.
+    pub(super) unended: BTreeSet<SagaId>,
     pub(super) by_wake: BTreeSet<(Timestamp, SagaId)>,
 }
 
@@ -63,7 +63,7 @@ impl Tables {
         if let Some(at) = saga.row.wake_at {
             self.by_wake.remove(&(at, id));
         }
-        self.active.remove(&id);
+        self.unended.remove(&id);
         change(saga);
         self.index(id);
     }
@@ -75,8 +75,8 @@ impl Tables {
         if let Some(at) = saga.row.wake_at {
             self.by_wake.insert((at, id));
         }
-        if rules::is_active(&saga.row.status) {
-            self.active.insert(id);
+        if !rules::is_end(&saga.row.status) {
+            self.unended.insert(id);
         }
     }
 

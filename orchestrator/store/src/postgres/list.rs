@@ -74,7 +74,7 @@ fn bound(after: Option<SagaId>, created_before: Option<Timestamp>) -> Uuid {
     after.into_iter().chain(created).min().unwrap_or(Uuid::max())
 }
 
-pub(super) async fn active(pool: &PgPool, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
+pub(super) async fn unended(pool: &PgPool, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
     // Each status is a stretch of the index in the order of ids.
     let sql = paged!(order: "id", size: size!(), page: concat!(
         "select ",
@@ -84,6 +84,9 @@ pub(super) async fn active(pool: &PgPool, page: &Page<SagaId>) -> Result<Paged<R
             order by id limit $1 + 1)
             union all
             (select * from saga.saga where status = 'compensating' and id > $3
+            order by id limit $1 + 1)
+            union all
+            (select * from saga.saga where status = 'stuck' and id > $3
             order by id limit $1 + 1)
         ) as saga"
     ));

@@ -147,8 +147,8 @@ impl Store for Postgres {
         reading(list::list(&self.pool, filter, page)).await
     }
 
-    async fn active(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
-        reading(list::active(&self.pool, page)).await
+    async fn unended(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
+        reading(list::unended(&self.pool, page)).await
     }
 
     async fn waking(&self, page: &Page<(Timestamp, SagaId)>) -> Result<Paged<Row>, Error> {

@@ -69,7 +69,7 @@ contract! {
     reading {
         lists_page_newest_first_and_filter,
         the_newest_saga_of_a_key_is_found,
-        active_sagas_page_oldest_first,
+        unended_sagas_page_oldest_first,
         sagas_that_wake_up_page_by_their_times,
         pages_are_limited_in_bytes,
         a_journal_pages_by_version,

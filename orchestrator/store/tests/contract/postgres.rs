@@ -218,7 +218,7 @@ async fn statements_stay_on_their_indexes() {
         let page = Page { after: Some((later, id)), limit: 50 };
         store.waking(&page).await.unwrap();
         let page = Page { after: None, limit: 50 };
-        store.active(&page).await.unwrap();
+        store.unended(&page).await.unwrap();
         store.journal(id, &Page { after: None, limit: 50 }).await.unwrap();
         for which in [Letters::Open, Letters::All] {
             let page = Page { after: None, limit: 50 };

@@ -80,8 +80,8 @@ impl<V: StoreVariant> Store for AroundStore<V> {
         self.store.list(filter, page).await
     }
 
-    async fn active(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
-        self.store.active(page).await
+    async fn unended(&self, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
+        self.store.unended(page).await
     }
 
     async fn waking(&self, page: &Page<(Timestamp, SagaId)>) -> Result<Paged<Row>, Error> {
