@@ -10,6 +10,7 @@
 mod faults;
 mod promises;
 mod recovery;
+mod stopped;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What the tests of the whole read from the environment: how large a run under chaos is to be.
 
-use std::{env, path::PathBuf};
+use std::{env, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
@@ -26,6 +26,8 @@ pub struct ChaosSettings {
     pub cuts: usize,
     /// `SAGA_CHAOS_RESTARTS`: SIGKILLs of an orchestrator that is the only one, each under load.
     pub restarts: usize,
+    /// `SAGA_CHAOS_ASLEEP`: seconds that the only orchestrator stands still with replies waiting.
+    pub asleep: Duration,
     /// `SAGA_CHAOS_SEED`: decides what happens to whom when; printed by every run, drawn unless
     /// given.
     pub seed: u64,
@@ -53,6 +55,7 @@ impl ChaosSettings {
             stops: number("SAGA_CHAOS_STOPS")?.unwrap_or(form.stops),
             cuts: number("SAGA_CHAOS_CUTS")?.unwrap_or(form.cuts),
             restarts: number("SAGA_CHAOS_RESTARTS")?.unwrap_or(form.restarts),
+            asleep: number("SAGA_CHAOS_ASLEEP")?.map_or(form.asleep, Duration::from_secs),
             seed: number("SAGA_CHAOS_SEED")?.unwrap_or(form.seed),
             report: value("SAGA_CHAOS_REPORT").map(PathBuf::from),
         })
@@ -75,6 +78,9 @@ impl ChaosSettings {
             stops: 3,
             cuts: 3,
             restarts: 1,
+            // Longer than an attempt of the definition `sleepy` lasts, and than five seconds, after
+            // which an orchestrator sees that it was stopped; too short for the broker to miss it.
+            asleep: Duration::from_secs(8),
             seed: rand::random(),
             report: None,
         }
@@ -91,6 +97,7 @@ impl ChaosSettings {
             stops: 40,
             cuts: 40,
             restarts: 20,
+            asleep: Duration::from_secs(60),
             ..Self::short()
         }
     }

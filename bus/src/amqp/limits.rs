@@ -53,7 +53,8 @@ pub(super) const DEPTHS_AT_ONCE: usize = 4;
 /// How often a participant looks for its queue while it leaves declaring it to the orchestrator.
 pub(super) const ORCHESTRATOR_POLL: Duration = Duration::from_millis(200);
 
-/// The least between two declarations of the topology: what they do not mend must not keep the broker busy.
+/// The least between two declarations of the topology: what they do not mend must not keep the
+/// broker busy.
 pub(super) const REDECLARE_GAP: Duration = Duration::from_secs(1);
 
 /// How long a cause of trouble is not logged again: long enough that the log stays readable, short
