@@ -2,9 +2,11 @@
 //! data, so that simulations and runs on real parts are held to the same. It knows the core, whose
 //! journals it replays, and nothing of how a promise is kept.
 //!
-//! In reading order: what was seen (`seen`), then the promises: of each saga's journal (`history`),
-//! of what became of the world (`truth`), of clients and messages (`word`).
+//! In reading order: what was seen (`seen`), then the promises: of each saga's journal (`history`)
+//! and how it keeps to its definition (`course`), of what became of the world (`truth`), of clients
+//! and messages (`word`).
 
+mod course;
 mod history;
 mod saga;
 mod seen;
@@ -55,6 +57,7 @@ pub fn check(seen: &Seen) -> Vec<Violation> {
     }
     for saga in &replayed {
         violations.extend(history::check(saga));
+        violations.extend(course::check(saga));
         violations.extend(truth::check_end(saga, seen));
     }
     violations.extend(truth::check_acts(seen));

@@ -6,8 +6,8 @@ use saga_core::{
     Birth, Definition, Saga,
     saga::{Status, StepStatus},
 };
-use saga_protocol::{Phase, StepName};
-use serde::Deserialize;
+use saga_protocol::{Outcome, Phase, StepName, Timestamp};
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{SeenSaga, Violation};
 
@@ -20,13 +20,39 @@ pub(crate) struct Replayed<'a> {
     pub(crate) entries: Vec<Entry>,
 }
 
-/// What a transition led to, as journaled.
+/// A transition, as journaled.
 #[derive(Deserialize)]
 pub(crate) struct Entry {
     pub(crate) version: i64,
+    pub(crate) at: Timestamp,
+    pub(crate) event: Event,
     pub(crate) status: Status,
+    /// Why the saga turned back, where it did so here.
+    pub(crate) cause: Option<IgnoredAny>,
     pub(crate) changes: Vec<Change>,
     pub(crate) sent: Vec<Sent>,
+}
+
+/// What a transition came from.
+#[derive(Deserialize)]
+pub(crate) struct Event {
+    #[serde(rename = "type")]
+    pub(crate) kind: EventKind,
+    pub(crate) verb: Option<String>,
+    pub(crate) step: Option<StepName>,
+    pub(crate) phase: Option<Phase>,
+    pub(crate) attempt: Option<u32>,
+    pub(crate) command_sha256: Option<String>,
+    pub(crate) outcome: Option<Outcome>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EventKind {
+    Start,
+    Reply,
+    Due,
+    Operator,
 }
 
 /// A change of a step.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use saga_core::Definition;
-use saga_protocol::{Json, ParticipantName, Phase, SagaId, StepName};
+use saga_protocol::{BodyHash, Json, ParticipantName, Phase, SagaId, StepName};
 
 /// What is seen of a run once it is over: rows of the orchestrator, records of the participants,
 /// and what clients and the bus were told. What a kind of run cannot see stays empty.
@@ -27,7 +27,7 @@ pub struct Seen {
     pub accepted: Vec<Accepted>,
     /// The ends that clients were told of: which saga, and how.
     pub told: Vec<(SagaId, String)>,
-    /// The commands that left for the broker, the first time that each did.
+    /// The commands that left for the broker.
     pub sent: Vec<SentCommand>,
     /// What orchestrators acknowledged although it cannot be processed.
     pub unprocessable: Vec<Unprocessable>,
@@ -134,7 +134,7 @@ pub struct Accepted {
     pub key: Option<String>,
 }
 
-/// A command that left for the broker.
+/// A command that left for the broker, the first time that it did with these bytes.
 #[derive(Clone, Debug)]
 pub struct SentCommand {
     /// Its saga.
@@ -145,6 +145,8 @@ pub struct SentCommand {
     pub phase: Phase,
     /// Its attempt.
     pub attempt: u32,
+    /// Of the bytes that it carried.
+    pub body: BodyHash,
     /// The version of the saga that was committed then; 0 where there was none.
     pub committed: i64,
 }

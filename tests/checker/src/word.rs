@@ -8,6 +8,7 @@ pub(crate) fn check(seen: &Seen, replayed: &[Replayed<'_>]) -> Vec<Violation> {
     let mut violations = check_accepted(seen);
     violations.extend(check_told(seen));
     violations.extend(check_sent(seen, replayed));
+    violations.extend(check_bytes(seen, replayed));
     let letters: BTreeSet<_> = seen.letters.iter().collect();
     let lost = seen.unprocessable.iter().filter(|message| !letters.contains(&message.sha256));
     violations.extend(lost.map(|message| {
@@ -52,7 +53,7 @@ fn check_sent(seen: &Seen, replayed: &[Replayed<'_>]) -> Vec<Violation> {
     let by_id: BTreeMap<_, _> = replayed.iter().map(|saga| (saga.seen.id, saga)).collect();
     let known: BTreeSet<_> = seen.sagas.iter().map(|saga| saga.id).collect();
     let mut violations = Vec::new();
-    for SentCommand { saga_id, step, phase, attempt, committed } in &seen.sent {
+    for SentCommand { saga_id, step, phase, attempt, committed, .. } in &seen.sent {
         // What cannot be replayed is a violation already.
         if known.contains(saga_id) && !by_id.contains_key(saga_id) {
             continue;
@@ -67,6 +68,32 @@ fn check_sent(seen: &Seen, replayed: &[Replayed<'_>]) -> Vec<Violation> {
         if decided.is_none_or(|version| version > *committed) {
             let what = format!("{saga_id} {phase} {attempt} of `{step}` at version {committed}");
             violations.push(Violation::new("no command leaves before its commit", what));
+        }
+    }
+    violations
+}
+
+/// Every attempt of a command carries the same bytes, so that a barrier knows them for the same;
+/// and what was taken for its answer answers these bytes.
+fn check_bytes(seen: &Seen, replayed: &[Replayed<'_>]) -> Vec<Violation> {
+    let mut first = BTreeMap::new();
+    let mut violations = Vec::new();
+    for SentCommand { saga_id, step, phase, attempt, body, .. } in &seen.sent {
+        if *first.entry((*saga_id, step, phase.as_str())).or_insert(*body) != *body {
+            let what = format!("{saga_id} {phase} {attempt} of `{step}` has others");
+            violations.push(Violation::new("each attempt carries the same bytes", what));
+        }
+    }
+    let events = replayed
+        .iter()
+        .flat_map(|saga| saga.entries.iter().map(|entry| (saga.seen.id, &entry.event)));
+    for (id, event) in events {
+        let (Some(step), Some(phase)) = (&event.step, event.phase) else { continue };
+        let sent = first.get(&(id, step, phase.as_str()));
+        let answered = event.command_sha256.as_deref();
+        if let Some((sent, answered)) = sent.zip(answered).filter(|(s, a)| s.to_string() != *a) {
+            let what = format!("{id} {phase} of `{step}`: {answered} is not {sent}");
+            violations.push(Violation::new("an answer is to what was asked", what));
         }
     }
     violations

@@ -2,7 +2,7 @@
 //! record of what was seen.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use saga_bus::{Broker, Bus, InProcess, Publication, Role};
 use saga_checker::{Accepted, SentCommand, Unprocessable};
 use saga_engine::Engine;
-use saga_protocol::{Command, SagaId, Timestamp};
+use saga_protocol::{BodyHash, Command, SagaId, Timestamp};
 use saga_store::{Memory, Row, Store};
 use uuid::Uuid;
 
@@ -76,8 +76,8 @@ pub(crate) struct Log {
     pub(crate) unprocessable: Vec<Unprocessable>,
     /// The messages that cannot be processed, by id, and what they are.
     pub(crate) garbage: BTreeMap<Uuid, &'static str>,
-    /// The commands already noted at the version that was committed then.
-    noted: BTreeSet<(SagaId, String, &'static str, u32)>,
+    /// The commands already noted, with these bytes.
+    noted: HashSet<(SagaId, String, &'static str, u32, BodyHash)>,
 }
 
 impl World {
@@ -158,13 +158,14 @@ impl World {
     pub(crate) fn note_sent(&self, publication: &Publication) -> Option<Command> {
         let command = Command::from_message(&publication.message).ok()?;
         let Command { saga_id, step, phase, attempt, .. } = &command;
+        let body = BodyHash::of(&command.body);
         // The first time is the one that matters, for versions only grow.
-        let place = (*saga_id, step.to_string(), phase.as_str(), *attempt);
+        let place = (*saga_id, step.to_string(), phase.as_str(), *attempt, body);
         let mut log = held(&self.log);
         if log.noted.insert(place) {
             let committed = self.row(*saga_id).map_or(0, |row| row.version);
             let (saga_id, step, phase, attempt) = (*saga_id, step.clone(), *phase, *attempt);
-            log.sent.push(SentCommand { saga_id, step, phase, attempt, committed });
+            log.sent.push(SentCommand { saga_id, step, phase, attempt, body, committed });
         }
         drop(log);
         Some(command)

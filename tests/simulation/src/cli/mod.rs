@@ -1,6 +1,8 @@
-//! Runs one seed with its trace, or many.
+//! Runs one seed with its trace, or many; or looks whether the simulation finds broken variants.
 
+mod copy;
 mod output;
+mod patches;
 
 use std::process::ExitCode;
 
@@ -9,8 +11,10 @@ use saga_simulation::{Campaign, Options, Tally};
 
 /// Runs the simulation: the real engine among simulated failures, one run per seed.
 #[derive(Debug, Parser)]
-#[command(name = "simulation")]
+#[command(name = "simulation", args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// How many seeds to run
     #[arg(long, default_value_t = 20_000)]
     seeds: u64,
@@ -31,9 +35,32 @@ struct Arguments {
     first: bool,
 }
 
-/// Runs what the arguments say; fails where a promise was broken.
+/// What is done in place of a run.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Breaks the core with each patch in turn, in a copy of the workspace, and prints which seed
+    /// finds it
+    Patches {
+        /// Patches by name; all where none is named
+        names: Vec<String>,
+    },
+}
+
+/// Runs what the arguments say; fails where a promise was broken, or a broken variant not found.
 pub(crate) fn run() -> ExitCode {
-    let Arguments { seeds, from, twice, seed, trace, first } = Arguments::parse();
+    let arguments = Arguments::parse();
+    let is_well = match &arguments.command {
+        Some(Command::Patches { names }) => patches::run(names).unwrap_or_else(|error| {
+            output::talk(&error.to_string());
+            false
+        }),
+        None => simulate(&arguments),
+    };
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn simulate(arguments: &Arguments) -> bool {
+    let Arguments { seeds, from, twice, seed, trace, first, .. } = *arguments;
     let options = Options { twice, trace, ..Options::default() };
     let tally = match seed {
         Some(seed) => {
@@ -56,5 +83,5 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     output::data(&tally.to_string());
-    if tally.failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    tally.failures == 0
 }

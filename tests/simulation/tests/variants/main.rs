@@ -1,10 +1,12 @@
 //! Broken variants: each breaks one thing that the product does, and is found by a seed. The table
-//! of them: `cargo test -p saga-simulation --test variants -- --nocapture`.
+//! of them: `cargo test -p saga-simulation --test variants -- --nocapture`. Those inside the core
+//! are patches, applied to a copy of the workspace: `cargo run -p saga-simulation -- patches`.
 
 mod around;
 mod barrier;
 mod bus;
 mod participant;
+mod patches;
 mod start;
 mod store;
 
