@@ -3,15 +3,8 @@
 
 use anyhow::Result;
 use reqwest::StatusCode;
-use saga_tests::{World, check, order, order_with, step_of};
+use saga_tests::{World, check, order, order_with, step_of, undone};
 use serde_json::{Value, json};
-
-/// The order in which steps came to be `compensated`, by the journal.
-fn undone(journal: &[Value]) -> Vec<&str> {
-    let changes = journal.iter().flat_map(|row| row["entry"]["changes"].as_array());
-    let changes = changes.flatten().filter(|change| change["to"] == "compensated");
-    changes.filter_map(|change| change["step"].as_str()).collect()
-}
 
 fn statuses(saga: &Value) -> Vec<&str> {
     let steps = saga["steps"].as_array().map(Vec::as_slice).unwrap_or_default();

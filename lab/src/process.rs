@@ -126,6 +126,14 @@ impl Process {
         self.signal(Signal::Term)
     }
 
+    /// Asks it to read what was configured anew.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn hup(&self) -> Result<()> {
+        self.signal(Signal::Hup)
+    }
+
     /// Makes it stand still, as a stalled machine does.
     ///
     /// # Errors

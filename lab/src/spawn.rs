@@ -23,6 +23,8 @@ pub enum Signal {
     Quit,
     /// End now; cannot be caught.
     Kill,
+    /// Read what was configured anew, where a process does that.
+    Hup,
     /// Stand still; cannot be caught.
     Stop,
     /// Go on.
@@ -38,6 +40,7 @@ impl Signal {
             Self::Int => "INT",
             Self::Quit => "QUIT",
             Self::Kill => "KILL",
+            Self::Hup => "HUP",
             Self::Stop => "STOP",
             Self::Cont => "CONT",
         }

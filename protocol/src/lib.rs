@@ -4,6 +4,7 @@
 
 mod command;
 pub mod headers;
+pub mod json;
 pub mod limits;
 mod message;
 mod names;

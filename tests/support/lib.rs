@@ -17,4 +17,4 @@ pub use checker::{check, check_promised, check_sagas, check_within};
 pub use load::{Load, Placed, Promised};
 pub use order::{order, order_with};
 pub use settings::ChaosSettings;
-pub use world::{Answer, Said, World, definitions, step_of};
+pub use world::{Answer, Said, World, definitions, step_of, undone};

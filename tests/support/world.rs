@@ -278,6 +278,14 @@ pub fn step_of<'a>(saga: &'a Value, name: &str) -> &'a Value {
     steps.iter().find(|step| step["name"] == name).unwrap_or(&Value::Null)
 }
 
+/// The steps that a journal tells of as undone, in that order.
+#[must_use]
+pub fn undone(journal: &[Value]) -> Vec<&str> {
+    let changes = journal.iter().flat_map(|row| row["entry"]["changes"].as_array());
+    let changes = changes.flatten().filter(|change| change["to"] == "compensated");
+    changes.filter_map(|change| change["step"].as_str()).collect()
+}
+
 /// Makes a folder with the product's definitions and the tests' own.
 ///
 /// # Errors

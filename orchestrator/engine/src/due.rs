@@ -2,7 +2,7 @@
 //! due, and sends again what is unanswered.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     time::Duration,
 };
 
@@ -44,7 +44,9 @@ struct Looks {
     claimed: Vec<SagaId>,
     moved: Vec<Folded>,
     unanswered: Vec<Outstanding>,
-    unknown_versions: BTreeSet<String>,
+    /// Sagas that were not looked at because the version they follow, which is given, is not known
+    /// here.
+    unknown: BTreeMap<SagaId, String>,
     /// Sagas that could not be looked at, and why.
     failed: Vec<(SagaId, String)>,
     now: Option<Timestamp>,
@@ -117,9 +119,14 @@ impl Engine {
     }
 
     async fn carry_out(&self, looks: Looks, known: &mut Remembered) {
-        let Looks { moved, unanswered, unknown_versions, failed, now, .. } = looks;
-        if let Err(error) = self.learn(unknown_versions).await {
-            tracing::warn!(error = %error, "definitions could not be learned");
+        let Looks { moved, unanswered, unknown, mut failed, now, .. } = looks;
+        match self.learn(unknown.values().cloned().collect()).await {
+            // Those that are known now are due still: they are looked at next.
+            Ok(()) => failed.extend(unknown.into_iter().filter_map(|(id, hash)| {
+                let is_unknown = self.0.definitions.version(&hash).is_none();
+                is_unknown.then(|| (id, format!("definition `{hash}` is not known")))
+            })),
+            Err(error) => tracing::warn!(error = %error, "definitions could not be learned"),
         }
         for (id, reason) in failed {
             self.sideline(id, reason, known).await;
@@ -200,9 +207,7 @@ impl Looks {
     fn look(&mut self, row: Row, now: Timestamp, engine: &Inner, verdict: &mut Verdict) {
         let id = row.id;
         if engine.definitions.version(&row.definition_hash).is_none() {
-            // Learned before the next look; where it cannot be, the looks have failed.
-            self.failed.push((id, format!("definition `{}` is not known", row.definition_hash)));
-            self.unknown_versions.insert(row.definition_hash);
+            self.unknown.insert(id, row.definition_hash);
             return;
         }
         let look = match understand(&row, &engine.definitions) {

@@ -22,6 +22,7 @@ mod source;
 mod start;
 mod upkeep;
 mod verbs;
+mod versions;
 mod waiters;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -33,13 +34,14 @@ use saga_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
-    definitions::Definitions,
+    definitions::{Definitions, Reloaded},
     letters::{LetterError, is_whole},
     read::Health,
     snapshot::{Snapshot, Understood},
     source::{Chance, Random},
     start::{StartError, StartRequest, Started},
     verbs::VerbError,
+    versions::{Known, KnownVersion},
 };
 use self::{
     fold::{Committed, Folded},

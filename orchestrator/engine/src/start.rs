@@ -118,10 +118,22 @@ impl Engine {
         match tokio::time::timeout(COMMIT_MAX, answer).await {
             Ok(Ok(started)) => {
                 failpoint::pass(Point::StartBeforeRespond);
-                Ok(started?)
+                Ok(self.understood(started?).await)
             }
             Ok(Err(_)) => Err(refuse(Refusal::Ending, "this orchestrator is ending").into()),
             Err(_) => Err(refuse(Refusal::Slow, "it did not commit in time").into()),
+        }
+    }
+
+    /// With what the saga means, where another orchestrator started it and follows a version that
+    /// is not known here.
+    async fn understood(&self, started: Started) -> Started {
+        match started {
+            Started::Existing(snapshot) if snapshot.understood.is_err() => {
+                let learned = self.snapshots(vec![snapshot.row.clone()]).await;
+                Started::Existing(learned.ok().and_then(|mut one| one.pop()).unwrap_or(snapshot))
+            }
+            started => started,
         }
     }
 

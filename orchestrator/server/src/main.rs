@@ -5,6 +5,7 @@
 mod cli;
 mod http;
 mod logs;
+mod reload;
 mod serve;
 mod settings;
 

@@ -24,7 +24,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::{Failure, Status},
-    http, logs, settings,
+    http, logs,
+    reload::Reloads,
+    settings,
 };
 
 /// Connections of the database: two transactions of starts and four of replies are in flight at
@@ -39,6 +41,7 @@ struct Orchestrator {
     bus: Arc<dyn Bus>,
     definitions: Arc<Definitions>,
     engine: Engine,
+    reloads: Reloads,
     migrate: bool,
 }
 
@@ -81,6 +84,8 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 impl Orchestrator {
     /// Opens everything. Neither database nor broker need be there.
     fn open(settings: &settings::Serve) -> Result<Self, Failure> {
+        // Before anything is loaded, so that no change of files is missed.
+        let reloads = Reloads::listen(&settings.defs)?;
         let definitions = Arc::new(Definitions::load(&settings.defs)?);
         let (broker, database) = (&settings.amqp_url, &settings.database.database_url);
         let options = saga_store::Options {
@@ -103,11 +108,11 @@ impl Orchestrator {
             Arc::clone(&definitions),
             Arc::new(Random),
         );
-        let count = definitions.all().count();
+        let count = definitions.served().all().count();
         tracing::info!(
             listen = %settings.listen, %broker, %database, definitions = count, "starting"
         );
-        Ok(Self { store, bus, definitions, engine, migrate: settings.migrate })
+        Ok(Self { store, bus, definitions, engine, reloads, migrate: settings.migrate })
     }
 
     /// Serves requests at once and drives sagas as soon as the database is ready, until `drain`.
@@ -123,7 +128,7 @@ impl Orchestrator {
             prepared = self.prepare() => Some(prepared),
         };
         let ended = match prepared {
-            Some(Ok(())) => self.drive(serving).await,
+            Some(Ok(())) => drive(&self.engine, self.reloads, serving).await,
             Some(Err(failure)) => Err(failure),
             None => Ok(()),
         };
@@ -148,21 +153,25 @@ impl Orchestrator {
             tokio::time::sleep(TRY_AGAIN).await;
         }
     }
+}
 
-    /// Drives sagas for as long as requests are served, and then lets the loops end.
-    async fn drive(&self, serving: JoinHandle<io::Result<()>>) -> Result<(), Failure> {
-        tracing::info!("serving");
-        let stop = CancellationToken::new();
-        let requests = async {
-            let served = serving.await;
-            stop.cancel();
-            served
-        };
-        match tokio::join!(self.engine.run(stop.clone()), requests) {
-            ((), Ok(Ok(()))) => Ok(()),
-            ((), Ok(Err(error))) => Err(Failure::cannot(format!("cannot serve: {error}"))),
-            ((), Err(error)) => Err(Failure::cannot(format!("the API ended: {error}"))),
-        }
+/// Drives sagas for as long as requests are served, and then lets the loops end.
+async fn drive(
+    engine: &Engine,
+    reloads: Reloads,
+    serving: JoinHandle<io::Result<()>>,
+) -> Result<(), Failure> {
+    tracing::info!("serving");
+    let stop = CancellationToken::new();
+    let requests = async {
+        let served = serving.await;
+        stop.cancel();
+        served
+    };
+    match tokio::join!(engine.run(stop.clone()), reloads.run(engine, &stop), requests) {
+        ((), (), Ok(Ok(()))) => Ok(()),
+        ((), (), Ok(Err(error))) => Err(Failure::cannot(format!("cannot serve: {error}"))),
+        ((), (), Err(error)) => Err(Failure::cannot(format!("the API ended: {error}"))),
     }
 }
 

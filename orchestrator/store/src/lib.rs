@@ -1,5 +1,6 @@
 //! The store: remembers sagas. This file is the table of contents; `port` is what the rest of the
-//! product sees, with the lists of `page` and the dead letters of `letter`.
+//! product sees, with the lists of `page`, the versions of `version` and the dead letters of
+//! `letter`.
 
 mod letter;
 mod memory;
@@ -7,9 +8,11 @@ mod page;
 mod port;
 mod postgres;
 mod settle;
+mod version;
 
 pub use letter::*;
 pub use memory::{Dump, Memory};
 pub use page::*;
 pub use port::*;
 pub use postgres::{Options, Postgres, Unready};
+pub use version::*;

@@ -5,7 +5,9 @@ use async_trait::async_trait;
 use saga_protocol::{Json, SagaId, Timestamp};
 use uuid::Uuid;
 
-use crate::{Closure, DeadLetter, DeadLetterRow, Filter, Letters, Page, Paged};
+use crate::{
+    Closure, DeadLetter, DeadLetterRow, Filter, InFlight, Letters, Page, Paged, Version, Versions,
+};
 
 /// Remembers sagas. Cheap to share; all methods may be called from any task at once and may be
 /// repeated.
@@ -57,6 +59,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// The definitions with these hashes that are known.
     async fn definitions(&self, hashes: &[String]) -> Result<Vec<DefinitionRow>, Error>;
+
+    /// When versions were first kept, newest first.
+    async fn versions(&self, which: &Versions) -> Result<Vec<Version>, Error>;
+
+    /// How many sagas have not ended, for each version that has any, in the order of names and
+    /// hashes. Reads what it counts, however many sagas have ended.
+    async fn in_flight(&self) -> Result<Vec<InFlight>, Error>;
 
     /// Keeps what cannot be processed.
     async fn park(&self, letters: &[DeadLetter]) -> Result<(), Error>;

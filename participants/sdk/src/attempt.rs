@@ -5,7 +5,7 @@ use saga_runtime::failpoint::{Point, reach};
 use tokio::time::Instant;
 
 use crate::{
-    Context, Refusal, Tx,
+    Context, Doubt, Refusal, Tx,
     barrier::{
         At, Question, Refused, Verdict, intents, judge,
         postgres::{self, Settled},
@@ -43,6 +43,8 @@ pub(crate) enum Trouble {
     Unavailable(anyhow::Error),
     /// The connection broke while committing.
     InDoubt(anyhow::Error),
+    /// The handler cannot tell.
+    Doubtful(Doubt),
     /// Anything else: this is why, by code.
     Failed(&'static str, anyhow::Error),
 }
@@ -108,10 +110,12 @@ async fn work(
         Verdict::LeaveTombstone | Verdict::NothingToUndo => Done::Reply(nothing_to_undo()),
         Verdict::CompensatedAlready => Done::Reply(compensated_already()),
         Verdict::NoTrace => {
-            Done::Reply(unknown(codes::NOT_FOUND, "there is no trace of the action"))
+            let doubt = Doubt::new(codes::NOT_FOUND, "there is no trace of the action");
+            Done::Reply(unknown(doubt))
         }
         Verdict::Undecided => {
-            Done::Reply(unknown(codes::IN_PROGRESS, "the action was begun; its end is not known"))
+            let message = "the action was begun; its end is not known";
+            Done::Reply(unknown(Doubt::new(codes::IN_PROGRESS, message)))
         }
         Verdict::Refuse(refused) => refuse(command, refused),
     };

@@ -2,7 +2,7 @@
 
 use saga_protocol::{Fault, Outcome, ReplyBody};
 
-use crate::{Refusal, codes};
+use crate::{Doubt, Refusal, codes};
 
 /// Of a compensation that finds nothing to undo.
 const NOTHING_TO_UNDO: &str = r#"{"nothing_to_undo":true}"#;
@@ -15,8 +15,8 @@ pub(crate) fn failed(code: &'static str, message: String) -> ReplyBody {
     ReplyBody::not_completed(Outcome::Failed, Fault::new(code, message).bounded())
 }
 
-pub(crate) fn unknown(code: &'static str, message: &str) -> ReplyBody {
-    ReplyBody::not_completed(Outcome::Unknown, Fault::new(code, message))
+pub(crate) fn unknown(doubt: Doubt) -> ReplyBody {
+    ReplyBody::not_completed(Outcome::Unknown, doubt.into())
 }
 
 pub(crate) fn nothing_to_undo() -> ReplyBody {

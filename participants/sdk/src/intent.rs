@@ -22,11 +22,11 @@ use crate::{
         intents::{self, Lapsed, Standing},
         postgres::Settled,
     },
-    bodies::{failed, rejected, text},
+    bodies::{rejected, text},
     codes,
     handler::Work,
     invoke::{self, Said},
-    service::{Service, may_refuse, put},
+    service::{Service, may_refuse, told},
 };
 
 /// How long a lease is longer than the call may take: for the statements before and after it.
@@ -117,10 +117,7 @@ impl Service {
             Ok(Err(refusal)) => {
                 (may_refuse(command).then_some(Settled::Rejected), rejected(refusal))
             }
-            Err((code, message)) => {
-                put(command, code, &message);
-                (None, failed(code, message))
-            }
+            Err(trouble) => (None, told(command, trouble)),
         };
         let answer = self.conclude(&intent, settled, &body).await;
         match reach(Point::IntentAfterResult) {
@@ -136,7 +133,7 @@ impl Service {
     /// When the database does not answer.
     pub async fn lapsed(&self, max: usize) -> anyhow::Result<Vec<Intent>> {
         let claim = async |tx: &mut Tx| self.claim(tx, max).await.map_err(sort);
-        transact(self, claim).await.map_err(|trouble| trouble.split().1)
+        transact(self, claim).await.map_err(Trouble::error)
     }
 
     async fn claim(&self, tx: &mut Tx, max: usize) -> anyhow::Result<Ended<Vec<Intent>>> {
@@ -175,31 +172,25 @@ impl Service {
     }
 
     /// Calls the handler, where it is sure to have ended before the lease does.
-    async fn outside(&self, intent: &Intent) -> Result<Said, (&'static str, String)> {
+    async fn outside(&self, intent: &Intent) -> Result<Said, Trouble> {
         let Intent { command, began, .. } = intent;
-        let called = async {
-            let registered = self.handler(command)?;
-            let context = Context::of(command);
-            let left = registered.within.saturating_sub(began.elapsed());
-            match &registered.work {
-                // Without a first poll, which a timeout of nothing would still allow.
-                _ if left.is_zero() => {
-                    let error = anyhow::anyhow!("the time of the call had passed before it began");
-                    Err(Trouble::Failed(codes::HANDLER_TIMEOUT, error))
-                }
-                Work::Outside(handler) => {
-                    invoke::run(handler.dispatch(&command.body, &context), left).await
-                }
-                Work::Inside(_) => {
-                    let error = anyhow::anyhow!("the handler works inside the database now");
-                    Err(Trouble::Failed(codes::UNKNOWN_ACTION, error))
-                }
+        let registered = self.handler(command)?;
+        let context = Context::of(command);
+        let left = registered.within.saturating_sub(began.elapsed());
+        match &registered.work {
+            // Without a first poll, which a timeout of nothing would still allow.
+            _ if left.is_zero() => {
+                let error = anyhow::anyhow!("the time of the call had passed before it began");
+                Err(Trouble::Failed(codes::HANDLER_TIMEOUT, error))
             }
-        };
-        called.await.map_err(|trouble| {
-            let (code, error) = trouble.split();
-            (code, format!("{error:#}"))
-        })
+            Work::Outside(handler) => {
+                invoke::run(handler.dispatch(&command.body, &context), left).await
+            }
+            Work::Inside(_) => {
+                let error = anyhow::anyhow!("the handler works inside the database now");
+                Err(Trouble::Failed(codes::UNKNOWN_ACTION, error))
+            }
+        }
     }
 
     /// Stores what the call came to, however long the database is away, until the lease has passed
@@ -221,7 +212,7 @@ impl Service {
             let trouble = match stored.await {
                 Ok(Some(reply)) => return Answer::Reply(reply.into()),
                 Ok(None) => return Answer::Nothing,
-                Err(trouble) => trouble.split().1,
+                Err(trouble) => trouble.error(),
             };
             drop(slot);
             tracing::warn!(

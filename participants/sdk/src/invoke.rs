@@ -39,6 +39,7 @@ pub(crate) async fn run(
         Ok(output) => Ok(Ok(output)),
         Err(Stop::Handler(Error::Refused(refusal))) => Ok(Err(refusal)),
         Err(Stop::Handler(Error::Failed(error))) => Err(sort_with(codes::HANDLER_FAILED, error)),
+        Err(Stop::Handler(Error::Unknown(doubt))) => Err(Trouble::Doubtful(doubt)),
         Err(Stop::BadInput(error)) => Err(Trouble::Failed(codes::BAD_INPUT, error.into())),
         Err(Stop::BadOutput(error)) => Err(Trouble::Failed(codes::BAD_OUTPUT, error.into())),
     }

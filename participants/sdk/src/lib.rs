@@ -67,7 +67,7 @@ pub use desk::serve;
 pub use handler::{External, Handler};
 pub use intent::Intent;
 pub use participant::Participant;
-pub use refusal::{Error, Refusal};
+pub use refusal::{Doubt, Error, Refusal};
 pub use saga_protocol::{
     Command, Json, Knowledge, Outcome, ParticipantName, Phase, ReplyBody, SagaId, StepKind,
     StepName,

@@ -1,4 +1,4 @@
-//! How a handler says no, and how it fails.
+//! How a handler says no, how it fails, and how it says that it cannot tell.
 
 use saga_protocol::Fault;
 
@@ -16,6 +16,17 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// Not knowing whether an effect is there: whoever was asked outside the database did not say. The
+/// orchestrator asks what became of it where the step has a query, tries again, and in the end
+/// undoes the step, whatever became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// A stable word, such as `provider_silent`.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
 /// Why a handler did not complete.
 #[derive(Debug)]
 pub enum Error {
@@ -23,6 +34,16 @@ pub enum Error {
     Refused(Refusal),
     /// Something broke: nothing is decided, and the orchestrator tries again.
     Failed(anyhow::Error),
+    /// It cannot tell. What it wrote through its transaction is rolled back.
+    Unknown(Doubt),
+}
+
+impl Doubt {
+    /// A doubt with this code and message.
+    #[must_use]
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
 }
 
 impl Refusal {
@@ -36,6 +57,12 @@ impl Refusal {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Doubt> for Error {
+    fn from(doubt: Doubt) -> Self {
+        Self::Unknown(doubt)
     }
 }
 
@@ -54,5 +81,11 @@ impl From<sqlx::Error> for Error {
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         Self::new(refusal.code, refusal.message).bounded()
+    }
+}
+
+impl From<Doubt> for Fault {
+    fn from(doubt: Doubt) -> Self {
+        Self::new(doubt.code, doubt.message).bounded()
     }
 }

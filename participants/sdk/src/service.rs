@@ -10,10 +10,10 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Participant,
+    Doubt, Participant,
     attempt::{Done, Trouble, attempt},
     barrier::Question,
-    bodies::{failed, rejected},
+    bodies::{failed, rejected, unknown},
     codes,
     database::{Database, Use},
     handler::{Registered, Work},
@@ -188,37 +188,44 @@ fn give_up(command: &Command, trouble: Trouble) -> Answer {
         );
         return Answer::InDoubt;
     }
-    let (code, error) = trouble.split();
-    let message = format!("{error:#}");
-    put(command, code, &message);
-    let body = failed(code, message).to_bytes();
-    if code == codes::DATABASE_UNAVAILABLE {
-        Answer::Unavailable(body)
-    } else {
-        Answer::Reply(body)
-    }
+    let is_unavailable = matches!(trouble, Trouble::Unavailable(_));
+    let body = told(command, trouble).to_bytes();
+    if is_unavailable { Answer::Unavailable(body) } else { Answer::Reply(body) }
 }
 
-/// Logs that a command failed.
-pub(crate) fn put(command: &Command, code: &'static str, message: &str) {
+/// Logs that a command came to nothing, and what to answer it.
+pub(crate) fn told(command: &Command, trouble: Trouble) -> ReplyBody {
+    let body = match trouble {
+        Trouble::Unavailable(error) | Trouble::InDoubt(error) => {
+            failed(codes::DATABASE_UNAVAILABLE, format!("{error:#}"))
+        }
+        Trouble::Conflict(error) => failed(codes::CONFLICT, format!("{error:#}")),
+        Trouble::Failed(code, error) => failed(code, format!("{error:#}")),
+        Trouble::Doubtful(doubt) => unknown(doubt),
+    };
+    let fault = body.error.as_ref();
     tracing::warn!(
         saga.id = %command.saga_id,
         step.name = %command.step,
         command.phase = %command.phase,
         command.attempt = command.attempt,
-        code,
-        error = message,
+        outcome = %body.outcome,
+        code = fault.map(|fault| &*fault.code),
+        error = fault.map(|fault| &*fault.message),
         "the command failed"
     );
+    body
 }
 
 impl Trouble {
-    /// The code of a reply, and what happened.
-    pub(crate) fn split(self) -> (&'static str, anyhow::Error) {
+    /// What happened, for the log.
+    pub(crate) fn error(self) -> anyhow::Error {
         match self {
-            Self::Unavailable(error) | Self::InDoubt(error) => (codes::DATABASE_UNAVAILABLE, error),
-            Self::Conflict(error) => (codes::CONFLICT, error),
-            Self::Failed(code, error) => (code, error),
+            Self::Unavailable(error)
+            | Self::InDoubt(error)
+            | Self::Conflict(error)
+            | Self::Failed(_, error) => error,
+            Self::Doubtful(Doubt { code, message }) => anyhow!("{code}: {message}"),
         }
     }
 }

@@ -150,13 +150,8 @@ fn calm_down(world: &World) {
     world.trace.say("nemesis", || "is done: from here on nothing goes wrong");
     world.calm_down();
     world.is_store_away.store(false, Ordering::Relaxed);
-    let poisoned = *held(&world.poisoned);
-    let is_paused = |id| {
-        let row = world.row(id);
-        row.is_some_and(|row| row.paused_at.is_some())
-    };
     // Who mends can do nothing for a saga that takes no change.
-    if world.plan.mends || poisoned.is_some_and(is_paused) {
+    if world.plan.mends {
         *held(&world.poisoned) = None;
     }
 }
@@ -176,6 +171,9 @@ async fn calm(world: &World, mut clients: JoinSet<()>) -> bool {
             if row.status == "stuck" {
                 *tries += 1;
             }
+            // Nobody looks at a paused saga, so that it would never be set aside; and an order to
+            // pause it may be on its way while all else calms down.
+            held(&world.poisoned).take_if(|id| row.paused_at.is_some() && *id == row.id);
             operator::mend(world, row, *tries).await;
         }
         let is_still = clients.is_empty() && open.is_empty() && is_quiet(world).await;

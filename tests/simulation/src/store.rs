@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use saga_protocol::{SagaId, Timestamp};
 use saga_store::{
     Claim, Claimed, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter,
-    JournalRow, Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store, Verdict,
+    InFlight, JournalRow, Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store,
+    Verdict, Version, Versions,
 };
 use uuid::Uuid;
 
@@ -239,6 +240,14 @@ impl Store for ProcessStore {
 
     async fn definitions(&self, hashes: &[String]) -> Result<Vec<DefinitionRow>, Error> {
         self.call(self.world.store.definitions(hashes)).await
+    }
+
+    async fn versions(&self, which: &Versions) -> Result<Vec<Version>, Error> {
+        self.call(self.world.store.versions(which)).await
+    }
+
+    async fn in_flight(&self) -> Result<Vec<InFlight>, Error> {
+        self.call(self.world.store.in_flight()).await
     }
 
     async fn park(&self, letters: &[DeadLetter]) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::{
 use cel::{
     Context, Env, ExecutionError, IdedExpr,
     common::{
-        ast::{CallExpr, EntryExpr, Expr, LiteralValue},
+        ast::{CallExpr, EntryExpr, Expr, LiteralValue, MapExpr, operators},
         types::DYN_TYPE,
         value::CowVal,
     },
@@ -23,7 +23,7 @@ const NESTING_MAX: usize = 2;
 /// Items that a loop may go over: with two loops nested, a million turns, well under a second.
 const ITEMS_MAX: i64 = 1_000;
 /// The guard's name; no expression can spell it.
-const GUARD: &str = "@items";
+pub(super) const GUARD: &str = "@items";
 
 /// The standard library of CEL, and the guard.
 pub(super) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
@@ -99,11 +99,9 @@ impl<'a> Surveyor<'a> {
             Expr::Select(select) => self.visit(&select.operand, nesting),
             Expr::List(list) => list.elements.iter().for_each(|item| self.visit(item, nesting)),
             Expr::Map(map) => {
-                for entry in &map.entries {
-                    if let EntryExpr::MapEntry(entry) = &entry.expr {
-                        self.visit(&entry.key, nesting);
-                        self.visit(&entry.value, nesting);
-                    }
+                for (key, value, _) in entries(map) {
+                    self.visit(key, nesting);
+                    self.visit(value, nesting);
                 }
             }
             Expr::Struct(made) => {
@@ -159,13 +157,13 @@ impl<'a> Surveyor<'a> {
 
 /// Whether a chain of fields asks for a value or only whether it is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Presence {
+pub(super) enum Presence {
     Value,
     Test,
 }
 
 /// A name and the fields selected from it, where the expression is nothing else.
-fn chain(ided: &IdedExpr) -> Option<(&str, Vec<&str>, Presence)> {
+pub(super) fn chain(ided: &IdedExpr) -> Option<(&str, Vec<&str>, Presence)> {
     match &ided.expr {
         Expr::Ident(name) => Some((name, Vec::new(), Presence::Value)),
         Expr::Select(select) => {
@@ -180,6 +178,33 @@ fn chain(ided: &IdedExpr) -> Option<(&str, Vec<&str>, Presence)> {
         | Expr::Literal(_)
         | Expr::Map(_)
         | Expr::Struct(_) => None,
+    }
+}
+
+/// The keys and values of a map, and whether each may be left out.
+pub(super) fn entries(map: &MapExpr) -> impl Iterator<Item = (&IdedExpr, &IdedExpr, bool)> {
+    map.entries.iter().filter_map(|entry| match &entry.expr {
+        EntryExpr::MapEntry(entry) => Some((&entry.key, &entry.value, entry.optional)),
+        EntryExpr::StructField(_) => None,
+    })
+}
+
+/// The node of an expression that is written first, for places within its text.
+pub(super) fn start(ided: &IdedExpr) -> u64 {
+    match &ided.expr {
+        Expr::Select(select) => start(&select.operand),
+        Expr::Call(CallExpr { target: Some(target), .. }) => start(target),
+        Expr::Call(CallExpr { func_name, args, .. }) if func_name == operators::INDEX => {
+            args.first().map_or(ided.id, start)
+        }
+        Expr::Unspecified
+        | Expr::Call(_)
+        | Expr::Comprehension(_)
+        | Expr::Ident(_)
+        | Expr::List(_)
+        | Expr::Literal(_)
+        | Expr::Map(_)
+        | Expr::Struct(_) => ided.id,
     }
 }
 

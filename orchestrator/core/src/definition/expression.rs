@@ -9,8 +9,10 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
     ast::{self, ENV, Survey},
+    diagnostic::Severity,
     payload,
     scope::{Root, Scope, Unseen, View},
+    types::{self, Facts, Finding, Kinds, Type, Wants},
 };
 
 /// The longest expression: more is a program, and belongs into a participant.
@@ -21,6 +23,8 @@ pub struct Expression {
     source: String,
     program: IdedExpr,
     survey: Survey,
+    /// The kinds that its value can be of, where that was found out.
+    kinds: Option<Kinds>,
 }
 
 /// An expression that has no value for the given input.
@@ -38,31 +42,59 @@ pub struct ExpressionError {
 pub(super) struct Problem {
     /// Where in its text, in characters.
     pub(super) offset: usize,
+    pub(super) severity: Severity,
     pub(super) message: String,
     pub(super) hint: Option<String>,
 }
 
+impl Problem {
+    fn error(offset: usize, message: String, hint: Option<String>) -> Self {
+        Self { offset, severity: Severity::Error, message, hint }
+    }
+}
+
 impl Expression {
-    /// Compiles, and finds all that is wrong.
-    pub(super) fn compile(source: &str, view: &View<'_>) -> Result<Self, Vec<Problem>> {
+    /// Compiles, and finds all that is wrong: an expression comes with warnings at most.
+    pub(super) fn compile(
+        source: &str,
+        view: &View<'_>,
+        wants: Wants,
+    ) -> (Option<Self>, Vec<Problem>) {
         if source.len() > SOURCE_BYTES_MAX {
             let message = format!("an expression has at most {SOURCE_BYTES_MAX} bytes");
             let hint = Some("let a participant compute it".to_owned());
-            return Err(vec![Problem { offset: 0, message, hint }]);
+            return (None, vec![Problem::error(0, message, hint)]);
         }
-        let program = ENV.compile(source).map_err(|errors| vec![misspelt(&errors)])?;
+        let program = match ENV.compile(source) {
+            Ok(program) => program,
+            Err(errors) => return (None, vec![misspelt(&errors)]),
+        };
         let mut survey = ast::survey(program.expression(), view);
         if !survey.problems.is_empty() {
-            let problem = |(at, unseen): (String, Unseen)| Problem {
-                offset: source.find(&at).map_or(0, |at| source[..at].chars().count()),
-                message: unseen.message,
-                hint: Some(unseen.hint),
+            let problem = |(at, unseen): (String, Unseen)| {
+                let offset = source.find(&at).map_or(0, |at| source[..at].chars().count());
+                Problem::error(offset, unseen.message, Some(unseen.hint))
             };
-            return Err(survey.problems.drain(..).map(problem).collect());
+            return (None, survey.problems.drain(..).map(problem).collect());
+        }
+        let findings = view
+            .typing
+            .as_ref()
+            .map(|typing| types::check(program.expression(), view, typing, wants));
+        let problem = |Finding { id, severity, message, hint }: Finding| {
+            let offset = program.source_info().offset_for(id).map_or(0, |(start, _)| start);
+            let offset = usize::try_from(offset).unwrap_or(0);
+            Problem { offset, severity, message, hint: Some(hint) }
+        };
+        let problems: Vec<_> = findings.into_iter().flatten().map(problem).collect();
+        if problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return (None, problems);
         }
         let mut program = program.expression().clone();
+        let typing = view.typing.as_ref();
+        let kinds = typing.map(|typing| types::infer(&program, view, typing).kinds());
         ast::guard_loops(&mut program);
-        Ok(Self { source: source.to_owned(), program, survey })
+        (Some(Self { source: source.to_owned(), program, survey, kinds }), problems)
     }
 
     /// The expression as it is written.
@@ -95,8 +127,28 @@ impl Expression {
         Err(self.error(format!("it is neither true nor false, but a {}", value.type_of())))
     }
 
+    /// Where it is nothing but a path: what that begins at, and the fields below.
+    pub(crate) fn path(&self) -> Option<(&Root, &[String])> {
+        self.survey.path.as_ref().map(|(root, fields)| (root, fields.as_slice()))
+    }
+
+    /// The kinds that its value can be of; `None` where nothing was proven.
+    pub(crate) fn kinds(&self) -> Option<Kinds> {
+        self.kinds
+    }
+
     pub(super) fn error(&self, message: impl Into<String>) -> ExpressionError {
         ExpressionError { expression: self.source.clone(), message: message.into() }
+    }
+
+    /// What follows from it that this is true.
+    pub(super) fn proves(&self) -> Facts {
+        Facts::default().assuming(&self.program, true)
+    }
+
+    /// What its value is, where something is known of what it reads.
+    pub(super) fn infer<'s>(&self, view: &View<'s>) -> Option<Type<'s>> {
+        view.typing.as_ref().map(|typing| types::infer(&self.program, view, typing))
     }
 
     fn value(&self, scope: &Scope<'_>) -> Result<Value, ExpressionError> {
@@ -154,7 +206,7 @@ fn misspelt(errors: &ParseErrors) -> Problem {
         let said = said.split(" expecting ").next().unwrap_or(said);
         format!("this is not an expression: {said}")
     };
-    Problem { offset, message, hint: None }
+    Problem::error(offset, message, None)
 }
 
 /// Follows a path through the bytes, so that what it leads to stays as it was written.

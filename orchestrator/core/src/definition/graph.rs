@@ -48,6 +48,11 @@ impl Graph {
         self.after[later][earlier]
     }
 
+    /// Whether no step needs itself, through whatever many others.
+    pub(super) fn has_way(&self) -> bool {
+        (0..self.needs.len()).all(|step| !self.after[step][step])
+    }
+
     /// The steps that need each step, directly.
     pub(super) fn dependents(&self, step: usize) -> Vec<usize> {
         (0..self.needs.len()).filter(|&other| self.needs[other].contains(&step)).collect()

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use saga_protocol::{DefinitionName, Json, ParticipantName, StepKind, StepName, limits};
 
-use super::{Expression, ExpressionError, Retry, Schema, Scope, Template, Violation};
+use super::{Diagnostic, Expression, ExpressionError, Retry, Schema, Scope, Template, Violation};
 
 /// The largest amount that is taken: what every JSON reader keeps exactly, 2^53 - 1.
 const AMOUNT_MAX: i64 = (1 << 53) - 1;
@@ -35,6 +35,9 @@ pub struct Definition {
     pub steps: Vec<Step>,
     /// What a completed saga answers.
     pub output: Option<Template>,
+    /// What its author should know, though nothing stands against running it. None where it was
+    /// read from the store: who could mend it has been told.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A path of its own.

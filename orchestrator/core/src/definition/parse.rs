@@ -1,31 +1,21 @@
 //! From a file to a checked definition: the entrance, and what stands at the top of a file.
 
-use std::time::Duration;
-
 use saga_protocol::{Json, StepKind, limits};
 use serde_json::value::RawValue;
 
 use super::{
     Definition, Diagnostic, Schema, Template, canonical,
     diagnostic::Findings,
+    format::{DEADLINE_MAX, DEFINITION, EXPOSE, PATH_BYTES_MAX, PATHS_TAKEN, STEP, VALUE},
     graph::{Graph, Outline},
     model::{AtRisk, Expose},
     read::{self, Fields},
     scope::{Sight, Stage, View},
     step::{self, Neighbours},
-    template,
+    template, times,
     tree::{Node, Place},
+    types::{Declared, Typing, Wants},
 };
-
-/// The longest deadline: a saga that may take longer than a year needs none.
-const DEADLINE_MAX: Duration = Duration::from_hours(24 * 365);
-/// Paths that are the API's own, and all below them.
-const PATHS_TAKEN: [&str; 5] = ["/v1", "/healthz", "/readyz", "/metrics", "/openapi.json"];
-/// The longest path of a definition, in bytes.
-const PATH_BYTES_MAX: usize = 200;
-
-const FIELDS: [&str; 8] =
-    ["saga", "description", "expose", "value", "deadline", "input", "steps", "output"];
 
 impl Definition {
     /// Reads and checks the text of a file, YAML or JSON.
@@ -36,10 +26,11 @@ impl Definition {
     pub fn parse(file_name: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut findings = Findings::new(file_name, text);
-        let draft = read_tree(text, &mut findings).and_then(|tree| draft(&tree, &mut findings));
-        let draft = checked(draft, findings)?;
+        let draft = read_tree(text, &mut findings)
+            .and_then(|tree| draft(&tree, Origin::File, &mut findings));
+        let (draft, warnings) = checked(draft, findings)?;
         let canonical = canonical::write(&draft);
-        Ok(draft.sealed(canonical))
+        Ok(Self { warnings, ..draft.sealed(canonical) })
     }
 
     /// Reads a definition in the canonical form in which it was stored, and keeps its version: that
@@ -48,7 +39,7 @@ impl Definition {
     /// # Errors
     /// Everything in it that this program does not understand.
     pub fn from_canonical(canonical: &str) -> Result<Self, Vec<Diagnostic>> {
-        let mut findings = Findings::new("stored definition", canonical);
+        let mut findings = Findings::of_stored(canonical);
         let json: Option<Json> = match RawValue::from_string(canonical.to_owned()) {
             Ok(json) => Some(json),
             Err(error) => {
@@ -63,8 +54,8 @@ impl Definition {
                 None
             }
         });
-        let draft = tree.and_then(|tree| draft(&tree, &mut findings)).zip(json);
-        let (draft, canonical) = checked(draft, findings)?;
+        let draft = tree.and_then(|tree| draft(&tree, Origin::Stored, &mut findings)).zip(json);
+        let ((draft, canonical), _) = checked(draft, findings)?;
         Ok(draft.sealed(canonical))
     }
 
@@ -73,10 +64,22 @@ impl Definition {
     }
 }
 
-/// A value that nothing was found against.
-fn checked<T>(value: Option<T>, findings: Findings<'_>) -> Result<T, Vec<Diagnostic>> {
-    findings.into_result()?;
-    Ok(value.expect("whatever keeps a value from being read is found"))
+/// Where a definition comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// Its author can mend it: whatever cannot be proven is told.
+    File,
+    /// Sagas run by it: whatever can be run is taken.
+    Stored,
+}
+
+/// A value that no more than the warnings was found against.
+fn checked<T>(
+    value: Option<T>,
+    findings: Findings<'_>,
+) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let warnings = findings.into_result()?;
+    Ok((value.expect("whatever keeps a value from being read is found"), warnings))
 }
 
 fn read_tree(text: &str, findings: &mut Findings<'_>) -> Option<Node> {
@@ -89,34 +92,41 @@ fn read_tree(text: &str, findings: &mut Findings<'_>) -> Option<Node> {
     match Node::of_yaml(text) {
         Ok(tree) => Some(tree),
         Err(unreadable) => {
-            findings.add(unreadable.place, unreadable.message);
+            let hint = unreadable.hint.map(str::to_owned);
+            findings.push(unreadable.place, unreadable.message, hint);
             None
         }
     }
 }
 
 /// A definition that has no version yet.
-fn draft(root: &Node, findings: &mut Findings<'_>) -> Option<Definition> {
-    let fields = Fields::of(root, "a definition", &FIELDS, findings)?;
-    let name = fields.require("saga", findings).and_then(|node| read::word(node, findings));
+fn draft(root: &Node, origin: Origin, findings: &mut Findings<'_>) -> Option<Definition> {
+    let fields = Fields::of(root, &DEFINITION, findings)?;
+    let name = fields.read("saga", findings, read::word);
     let description = fields.read("description", findings, read::text).map(str::to_owned);
-    let expose = fields.read("expose", findings, read_expose);
-    let value = fields.read("value", findings, read_value);
+    let is_proven = origin == Origin::File;
+    let before = Declared::of(&fields, &[]);
+    let view = View {
+        saga: Stage::Before,
+        steps: Vec::new(),
+        typing: is_proven.then(|| Typing::new(&before)),
+    };
+    let expose = fields.read("expose", findings, |node, f| read_expose(node, &view, f));
+    let value = fields.read("value", findings, |node, f| read_value(node, &view, f));
     let deadline = fields
         .read("deadline", findings, |node, findings| read::duration(node, DEADLINE_MAX, findings));
     let input = fields.read("input", findings, Schema::parse);
-    let steps = fields.require("steps", findings).and_then(|node| outlines(node, findings))?;
+    let steps = fields.read("steps", findings, outlines)?;
     let graph = Graph::read(&steps, findings);
-    let read: Vec<_> = (0..steps.len())
-        .map(|index| step::read(&Neighbours { steps: &steps, graph: &graph }, index, findings))
-        .collect();
+    let declared = Declared::of(&fields, &steps);
+    let typing = is_proven.then(|| Typing::new(&declared));
+    let around = Neighbours { steps: &steps, graph: &graph, typing: typing.as_ref() };
+    let read: Vec<_> = (0..steps.len()).map(|index| step::read(&around, index, findings)).collect();
+    if is_proven && graph.has_way() {
+        times::check(&fields, deadline, &steps, &read, &graph, findings);
+    }
     let output = fields.read("output", findings, |node, findings| {
-        let sight = |step: &Outline<'_>| match step.fields.get("output") {
-            Some(_) => Sight::Readable,
-            None => Sight::Undeclared,
-        };
-        let steps = steps.iter().map(|step| (step.label(), sight(step))).collect();
-        Template::parse(node, &View { saga: Stage::Running, steps }, findings)
+        Template::parse(node, &view_of_whole(&steps, typing.clone()), findings)
     });
     Some(Definition {
         name: name?,
@@ -129,13 +139,26 @@ fn draft(root: &Node, findings: &mut Findings<'_>) -> Option<Definition> {
         input,
         steps: read.into_iter().collect::<Option<_>>()?,
         output,
+        warnings: Vec::new(),
     })
 }
 
-fn read_expose(node: &Node, findings: &mut Findings<'_>) -> Option<Expose> {
-    let fields = Fields::of(node, "`expose`", &["path", "key"], findings)?;
-    let path = fields.require("path", findings).and_then(|node| read_path(node, findings));
-    let key = read_early(&fields, "key", findings);
+/// What the saga's output may read: every step is completed or skipped.
+fn view_of_whole<'a>(steps: &'a [Outline<'_>], typing: Option<Typing<'a>>) -> View<'a> {
+    let sight = |step: &Outline<'_>| match step.fields.get("output") {
+        Some(_) => Sight::Readable,
+        None => Sight::Undeclared,
+    };
+    let steps = steps.iter().map(|step| (step.label(), sight(step))).collect();
+    View { saga: Stage::Running, steps, typing }
+}
+
+fn read_expose(node: &Node, view: &View<'_>, findings: &mut Findings<'_>) -> Option<Expose> {
+    let fields = Fields::of(node, &EXPOSE, findings)?;
+    let path = fields.read("path", findings, read_path);
+    let key = fields.read("key", findings, |node, findings| {
+        template::bare_expression(node, view, Wants::Key, findings)
+    });
     Some(Expose { path: path?, key: key? })
 }
 
@@ -157,28 +180,22 @@ fn read_path(node: &Node, findings: &mut Findings<'_>) -> Option<String> {
         path.strip_prefix(taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     if let Some(taken) = PATHS_TAKEN.into_iter().find(|taken| is_below(taken)) {
-        findings.add(node.place, format!("`{taken}` belongs to the API"));
+        let hint = "expose another path, such as `/orders`";
+        findings.add_with_hint(node.place, format!("`{taken}` belongs to the API"), hint);
         return None;
     }
     Some(path.to_owned())
 }
 
-fn read_value(node: &Node, findings: &mut Findings<'_>) -> Option<AtRisk> {
-    let fields = Fields::of(node, "`value`", &["amount", "currency"], findings)?;
-    let amount = read_early(&fields, "amount", findings);
-    let currency = read_early(&fields, "currency", findings);
+fn read_value(node: &Node, view: &View<'_>, findings: &mut Findings<'_>) -> Option<AtRisk> {
+    let fields = Fields::of(node, &VALUE, findings)?;
+    let amount = fields.read("amount", findings, |node, findings| {
+        template::bare_expression(node, view, Wants::Amount, findings)
+    });
+    let currency = fields.read("currency", findings, |node, findings| {
+        template::bare_expression(node, view, Wants::Currency, findings)
+    });
     Some(AtRisk { amount: amount?, currency: currency? })
-}
-
-/// An expression that is evaluated before there is a saga.
-fn read_early(
-    fields: &Fields<'_>,
-    name: &str,
-    findings: &mut Findings<'_>,
-) -> Option<super::Expression> {
-    let node = fields.require(name, findings)?;
-    let view = View { saga: Stage::Before, steps: Vec::new() };
-    template::bare_expression(node, &view, findings)
 }
 
 fn outlines<'t>(node: &'t Node, findings: &mut Findings<'_>) -> Option<Vec<Outline<'t>>> {
@@ -194,8 +211,8 @@ fn outlines<'t>(node: &'t Node, findings: &mut Findings<'_>) -> Option<Vec<Outli
 }
 
 fn outline<'t>(node: &'t Node, findings: &mut Findings<'_>) -> Option<Outline<'t>> {
-    let fields = Fields::of(node, "a step", &step::FIELDS, findings)?;
-    let name = fields.require("name", findings).and_then(|node| read::word(node, findings));
+    let fields = Fields::of(node, &STEP, findings)?;
+    let name = fields.read("name", findings, read::word);
     let kind = fields.read("kind", findings, read::word).unwrap_or(StepKind::Compensatable);
     Some(Outline { fields, name, kind })
 }

@@ -6,40 +6,47 @@ use std::{fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
 use super::{
     diagnostic::Findings,
     duration,
+    format::Object,
     nearest::did_you_mean,
     tree::{Entry, Node, Place, Value},
 };
 
 /// A map whose fields are known.
 pub(super) struct Fields<'t> {
-    /// What has these fields, to be said of one that is missing.
-    what: &'static str,
+    /// What has these fields.
+    object: &'static Object,
     /// Where it stands.
     pub(super) place: Place,
     entries: &'t [Entry],
 }
 
 impl<'t> Fields<'t> {
-    /// The fields of `node`; reports those that `what` does not have.
+    /// The fields of `node`; reports those that the object does not have, and those that it lacks.
     pub(super) fn of(
         node: &'t Node,
-        what: &'static str,
-        known: &[&str],
+        object: &'static Object,
         findings: &mut Findings<'_>,
     ) -> Option<Self> {
+        let what = object.what;
+        let its_fields = || {
+            let names: Vec<_> = object.names().collect();
+            format!("its fields are `{}`", names.join("`, `"))
+        };
         let Value::Map(entries) = &node.value else {
-            let fields = known.join("`, `");
             let message = format!("{what} takes fields, and this is {}", node.value.kind());
-            findings.add_with_hint(node.place, message, format!("its fields are `{fields}`"));
+            findings.add_with_hint(node.place, message, its_fields());
             return None;
         };
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+        for entry in entries.iter().filter(|entry| !object.has(&entry.key)) {
             let message = format!("{what} has no field `{}`", entry.key);
-            let hint = did_you_mean(&entry.key, known.iter().copied());
-            let hint = hint.unwrap_or_else(|| format!("its fields are `{}`", known.join("`, `")));
+            let hint = did_you_mean(&entry.key, object.names()).unwrap_or_else(its_fields);
             findings.add_with_hint(entry.place, message, hint);
         }
-        Some(Self { what, place: node.place, entries })
+        let fields = Self { object, place: node.place, entries };
+        for missing in object.required().filter(|name| fields.entry(name).is_none()) {
+            findings.add(node.place, format!("{what} needs a field `{missing}`"));
+        }
+        Some(fields)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'t Node> {
@@ -48,16 +55,8 @@ impl<'t> Fields<'t> {
 
     /// A field with the place of its name.
     pub(super) fn entry(&self, name: &str) -> Option<&'t Entry> {
+        debug_assert!(self.object.has(name), "`{name}` is no field of {}", self.object.what);
         self.entries.iter().find(|entry| entry.key == name)
-    }
-
-    /// A field that must be there; reports it where it is not.
-    pub(super) fn require(&self, name: &str, findings: &mut Findings<'_>) -> Option<&'t Node> {
-        let found = self.get(name);
-        if found.is_none() {
-            findings.add(self.place, format!("{} needs a field `{name}`", self.what));
-        }
-        found
     }
 
     /// A field of its own kind, where it is there.

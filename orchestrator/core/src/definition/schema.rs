@@ -9,16 +9,21 @@ use jsonschema::{
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
-use super::{diagnostic::Findings, tree::Node};
+use super::{diagnostic::Findings, patterns, tree::Node};
 
 /// Violations told at once; whoever has more begins with these.
 const VIOLATIONS_MAX: usize = 20;
 /// The longest message of one violation, in characters: it is stored and sent.
 const MESSAGE_MAX: usize = 300;
 
-/// What to say of a type that is none.
-const TYPES: &str = "the types are `object`, `array`, `string`, `integer`, `number`, `boolean` and \
-                     `null`";
+/// The ways out of a schema that is none, by the end of the pointer to what is wrong.
+const HINTS: [(&str, &str); 2] = [
+    (
+        "/type",
+        "the types are `object`, `array`, `string`, `integer`, `number`, `boolean` and `null`",
+    ),
+    ("/pattern", "patterns have no look-around and no back-references: they take linear time"),
+];
 
 /// A JSON Schema, compiled.
 #[derive(Debug)]
@@ -49,16 +54,18 @@ impl Schema {
     /// Compiles, and reports what is wrong.
     pub(super) fn parse(node: &Node, findings: &mut Findings<'_>) -> Option<Self> {
         let source = node.to_json();
+        if !findings.allow_patterns(node.place, patterns::parts(&source)) {
+            return None;
+        }
         // The `regex` engine takes linear time, whatever the pattern.
         let options = jsonschema::options().offline().with_pattern_options(PatternOptions::regex());
         match options.build(&source) {
             Ok(validator) => Some(Self { source, validator }),
             Err(error) => {
-                let wrong = node.nearest(error.instance_path().as_str());
-                let message = format!("this is not a JSON Schema: {}", shorten(error.to_string()));
-                let is_type = error.instance_path().as_str().ends_with("/type");
-                let hint = is_type.then(|| TYPES.to_owned());
-                findings.push(wrong.place, message, hint);
+                let pointer = error.instance_path().as_str();
+                let (why, hint) = explain(&error, pointer);
+                let message = format!("this is not a JSON Schema: {}", shorten(why));
+                findings.push(node.nearest(pointer).place, message, hint);
                 None
             }
         }
@@ -84,6 +91,24 @@ impl Schema {
             errors.take(VIOLATIONS_MAX).map(|error| violation(&error)).collect();
         if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
+}
+
+/// Why something is not a schema, and the way out where there is an obvious one.
+fn explain(error: &ValidationError<'_>, pointer: &str) -> (String, Option<String>) {
+    if let ValidationErrorKind::Referencing(_) = error.kind() {
+        let hint = "a schema is whole: put what others share below `$defs`, or use YAML's anchors";
+        return ("it refers to what is not in it".to_owned(), Some(hint.to_owned()));
+    }
+    let found = error.instance();
+    let is_type = matches!(error.kind(), ValidationErrorKind::Type { .. });
+    if is_type && pointer.is_empty() {
+        let hint = "write it as `{ type: object }`";
+        return (format!("that is a map, and this is `{found}`"), Some(hint.to_owned()));
+    }
+    let hint = HINTS.iter().find(|(end, _)| pointer.ends_with(end));
+    let is_choice = matches!(error.kind(), ValidationErrorKind::AnyOf { .. });
+    let why = if is_choice { format!("`{found}` cannot stand here") } else { error.to_string() };
+    (why, hint.map(|(_, hint)| (*hint).to_owned()))
 }
 
 fn violation(error: &ValidationError<'_>) -> Violation {

@@ -6,7 +6,11 @@ use std::borrow::Cow;
 use saga_protocol::{Json, SagaId, StepName};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::nearest::did_you_mean;
+use super::{
+    Expression, Template,
+    nearest::did_you_mean,
+    types::{Type, Typing},
+};
 
 /// The values that expressions read while a saga runs.
 #[derive(Clone, Debug)]
@@ -34,7 +38,7 @@ pub struct ActionScope<'a> {
 
 /// A value that an expression can begin at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Root {
+pub(crate) enum Root {
     Input,
     SagaId,
     SagaKey,
@@ -68,12 +72,15 @@ fn text<'a>(text: Option<&str>) -> Cow<'a, RawValue> {
 }
 
 /// What an expression may read, by where it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct View<'a> {
     /// Whether there is a saga already, with id and key.
     pub(super) saga: Stage,
     /// Every step of the definition.
     pub(super) steps: Vec<(&'a str, Sight)>,
+    /// What is known of what can be read; `None` for what is stored, of which nothing is proven
+    /// anew.
+    pub(super) typing: Option<Typing<'a>>,
 }
 
 /// How far a saga is where an expression is evaluated.
@@ -106,7 +113,18 @@ pub(super) struct Unseen {
     pub(super) hint: String,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// The same where a step's `when` holds.
+    pub(super) fn when(self, when: Option<&Expression>) -> Self {
+        Self { typing: self.typing.map(|typing| typing.when(when)), ..self }
+    }
+
+    /// The same where the action of a step is undone, which was given this.
+    pub(super) fn undoing(&self, input: Option<&Template>, step: &str) -> Self {
+        let input = input.and_then(|input| input.infer(self)).unwrap_or(Type::UNKNOWN);
+        let typing = self.typing.clone().map(|typing| typing.undoing(input, step));
+        Self { saga: Stage::Undoing, typing, steps: self.steps.clone() }
+    }
     /// What a name with its fields refers to, and how many of the fields that takes.
     pub(super) fn resolve(&self, name: &str, fields: &[&str]) -> Result<(Root, usize), Unseen> {
         match (name, fields) {

@@ -7,47 +7,25 @@ use saga_protocol::StepKind;
 use super::{
     Kind, Retry, Schema, Step, Template,
     diagnostic::Findings,
+    format::{
+        ACTION_BYTES_MAX, ATTEMPTS_MAX, COMPENSATION_DETAILS, FACTOR_MAX, NO_COMPENSATION, RETRY,
+        TIMEOUT, WAIT_MAX,
+    },
     graph::{Graph, Outline},
     model::Compensation,
     read::{self, Fields},
     scope::{Sight, Stage, View},
     template,
     tree::Node,
+    types::{Typing, Wants},
 };
-
-/// An attempt of an action or compensation, where a definition does not say otherwise.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest timeout and the longest wait between attempts: a command may start for a day.
-const WAIT_MAX: Duration = Duration::from_hours(24);
-/// The most attempts: at five minutes each, this is three and a half days.
-const ATTEMPTS_MAX: u32 = 1_000;
-/// The steepest growth of waits: beyond it the first wait and the longest are all there is.
-const FACTOR_MAX: f64 = 100.0;
-/// The longest name of an action, in bytes: together with a participant's it must fit into 255.
-const ACTION_BYTES_MAX: usize = 63;
-
-pub(super) const FIELDS: [&str; 15] = [
-    "name",
-    "participant",
-    "kind",
-    "action",
-    "compensation",
-    "compensation_input",
-    "compensation_timeout",
-    "compensation_retry",
-    "needs",
-    "when",
-    "query",
-    "input",
-    "output",
-    "timeout",
-    "retry",
-];
 
 /// All steps of the definition, and their order.
 pub(super) struct Neighbours<'a, 't> {
     pub(super) steps: &'a [Outline<'t>],
     pub(super) graph: &'a Graph,
+    /// What is known of what they read; `None` for what is stored.
+    pub(super) typing: Option<&'a Typing<'a>>,
 }
 
 /// Reads a step, and reports all that is wrong with it.
@@ -58,16 +36,16 @@ pub(super) fn read(
 ) -> Option<Step> {
     let Outline { fields, name, kind } = &around.steps[index];
     let view = around.view(index);
-    let participant = fields.require("participant", findings);
-    let participant = participant.and_then(|node| read::word(node, findings));
-    let action = fields.require("action", findings).and_then(|node| read_action(node, findings));
+    let participant = fields.read("participant", findings, read::word);
+    let action = fields.read("action", findings, read_action);
     let query = fields.read("query", findings, read_action);
     let when = fields.read("when", findings, |node, findings| {
         if *kind == StepKind::Pivot {
             findings.add(node.place, "a pivot cannot have `when`: it always runs");
         }
-        template::bare_expression(node, &view, findings)
+        template::bare_expression(node, &view, Wants::Condition, findings)
     });
+    let view = view.when(when.as_ref());
     let input = match fields.get("input") {
         Some(node) => Template::parse(node, &view, findings),
         None => Some(Template::empty()),
@@ -82,6 +60,7 @@ pub(super) fn read(
     let kind = match kind {
         StepKind::Compensatable => {
             let timeout = timeout.unwrap_or(TIMEOUT);
+            let view = view.undoing(input.as_ref(), around.steps[index].label());
             read_compensatable(fields, &view, timeout, findings)
         }
         StepKind::Pivot => no_compensation(fields, *kind, findings).then_some(Kind::Pivot),
@@ -119,7 +98,7 @@ impl<'a> Neighbours<'a, '_> {
         };
         let steps = self.steps.iter().enumerate();
         let steps = steps.map(|(other, step)| (step.label(), sight(other))).collect();
-        View { saga: Stage::Running, steps }
+        View { saga: Stage::Running, steps, typing: self.typing.cloned() }
     }
 }
 
@@ -136,13 +115,13 @@ fn read_compensatable(
         return None;
     };
     let action = read_action(node, findings)?;
-    if action == "none" {
+    if action == NO_COMPENSATION {
         let what = "the step has no compensation, so this means nothing";
-        return refuse(fields, &DETAILS, what, findings).then_some(Kind::Compensatable(None));
+        return refuse(fields, &COMPENSATION_DETAILS, what, findings)
+            .then_some(Kind::Compensatable(None));
     }
-    let view = View { saga: Stage::Undoing, ..view.clone() };
     let input = fields.read("compensation_input", findings, |node, findings| {
-        Template::parse(node, &view, findings)
+        Template::parse(node, view, findings)
     });
     let timeout = read_wait(fields, "compensation_timeout", timeout, findings);
     let retry = read_retry(fields, "compensation_retry", Retry::PERSISTENT, findings);
@@ -150,13 +129,10 @@ fn read_compensatable(
     Some(Kind::Compensatable(Some(Box::new(compensation))))
 }
 
-/// What else is said of a compensation.
-const DETAILS: [&str; 3] = ["compensation_input", "compensation_timeout", "compensation_retry"];
-
 fn no_compensation(fields: &Fields<'_>, kind: StepKind, findings: &mut Findings<'_>) -> bool {
     let what = format!("a {kind} step is never undone, so it has no compensation");
     let is_none = refuse(fields, &["compensation"], &what, findings);
-    refuse(fields, &DETAILS, &what, findings) && is_none
+    refuse(fields, &COMPENSATION_DETAILS, &what, findings) && is_none
 }
 
 /// Reports those of the fields that are there; whether there are none.
@@ -202,8 +178,7 @@ fn read_retry(
     let Some(node) = fields.get(name) else {
         return Some(defaults);
     };
-    let known = ["attempts", "initial", "factor", "max"];
-    let fields = Fields::of(node, "a retry policy", &known, findings)?;
+    let fields = Fields::of(node, &RETRY, findings)?;
     let attempts = match fields.get("attempts") {
         Some(node) => read::integer(node, &(1..=ATTEMPTS_MAX), findings),
         None => Some(defaults.attempts),

@@ -2,7 +2,7 @@
 //! text it is interpolated; `$${` is a literal `${`.
 
 use saga_protocol::Json;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 
 use super::{
     diagnostic::Findings,
@@ -10,6 +10,7 @@ use super::{
     payload, read,
     scope::{Scope, View},
     tree::{Node, Value},
+    types::{Type, Wants},
 };
 
 /// A checked template.
@@ -49,6 +50,19 @@ impl Template {
         Some(Self { source: node.to_json(), part })
     }
 
+    /// What it makes, where something is known of what it reads.
+    pub(super) fn infer<'s>(&self, view: &View<'s>) -> Option<Type<'s>> {
+        self.part.infer(view)
+    }
+
+    /// The JSON Schema of what it makes, where `of` has that of an expression that stands alone.
+    pub(crate) fn schema(
+        &self,
+        of: &mut impl FnMut(&Expression) -> serde_json::Value,
+    ) -> serde_json::Value {
+        self.part.schema(of)
+    }
+
     /// The template as it is written.
     #[must_use]
     pub fn source(&self) -> &serde_json::Value {
@@ -68,6 +82,57 @@ impl Template {
 }
 
 impl Part {
+    fn infer<'s>(&self, view: &View<'s>) -> Option<Type<'s>> {
+        Some(match self {
+            Self::Constant(json) => Type::of_json(&serde_json::from_str(json).ok()?),
+            Self::Expression(expression) => expression.infer(view)?,
+            Self::Text(_) => Type::TEXT,
+            Self::List(items) => {
+                let items = items.iter().map(|item| item.infer(view));
+                Type::list(items.collect::<Option<Vec<_>>>()?)
+            }
+            Self::Map(fields) => {
+                let fields =
+                    fields.iter().map(|(name, part)| Some((name.clone(), part.infer(view)?)));
+                Type::map(fields.collect::<Option<Vec<_>>>()?)
+            }
+        })
+    }
+
+    fn schema(&self, of: &mut impl FnMut(&Expression) -> serde_json::Value) -> serde_json::Value {
+        match self {
+            Self::Constant(json) => {
+                let constant: serde_json::Value =
+                    serde_json::from_str(json).expect("a constant is JSON");
+                json!({ "const": constant })
+            }
+            Self::Expression(expression) => of(expression),
+            Self::Text(_) => json!({ "type": "string" }),
+            Self::List(items) => {
+                let mut distinct = Vec::new();
+                for item in items.iter().map(|item| item.schema(of)) {
+                    if !distinct.contains(&item) {
+                        distinct.push(item);
+                    }
+                }
+                let mut schema =
+                    json!({ "type": "array", "minItems": items.len(), "maxItems": items.len() });
+                match <[_; 1]>::try_from(distinct) {
+                    Ok([all]) => schema["items"] = all,
+                    Err(none) if none.is_empty() => {}
+                    Err(several) => schema["items"] = json!({ "anyOf": several }),
+                }
+                schema
+            }
+            Self::Map(entries) => {
+                let names: Vec<_> = entries.iter().map(|(name, _)| name.as_str()).collect();
+                let properties: serde_json::Map<_, _> =
+                    entries.iter().map(|(name, part)| (name.clone(), part.schema(of))).collect();
+                json!({ "type": "object", "required": names, "properties": properties })
+            }
+        }
+    }
+
     fn render(&self, scope: &Scope<'_>, out: &mut String) -> Result<(), ExpressionError> {
         match self {
             Self::Constant(json) => out.push_str(json),
@@ -180,7 +245,9 @@ fn parse_text(
         };
         let source = at[2..2 + end].trim();
         rest = &at[2 + end + 1..];
-        match expression(node, source, view, findings) {
+        let is_alone = text.starts_with("${") && rest.is_empty() && pieces.is_empty();
+        let wants = if is_alone { Wants::Anything } else { Wants::Text };
+        match expression(node, source, view, wants, findings) {
             Some(expression) => {
                 if !literal.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut literal)));
@@ -211,6 +278,7 @@ fn parse_text(
 pub(super) fn bare_expression(
     node: &Node,
     view: &View<'_>,
+    wants: Wants,
     findings: &mut Findings<'_>,
 ) -> Option<Expression> {
     let text = read::text(node, findings)?;
@@ -219,7 +287,7 @@ pub(super) fn bare_expression(
         findings.add_with_hint(node.place, "this takes a bare expression", hint);
         return None;
     }
-    expression(node, text.trim(), view, findings)
+    expression(node, text.trim(), view, wants, findings)
 }
 
 /// Compiles an expression that stands somewhere in a value, and reports what is wrong where it is.
@@ -227,20 +295,20 @@ fn expression(
     node: &Node,
     source: &str,
     view: &View<'_>,
+    wants: Wants,
     findings: &mut Findings<'_>,
 ) -> Option<Expression> {
-    match Expression::compile(source, view) {
-        Ok(expression) => Some(expression),
-        Err(problems) => {
-            let found = findings.find(node.place, source).filter(|_| !source.is_empty());
-            for Problem { offset, message, hint } in problems {
-                let offset = u32::try_from(offset).unwrap_or(0);
-                let place = found.map_or(node.place, |place| place.right_by(offset));
-                findings.push(place, message, hint);
-            }
-            None
-        }
+    if !findings.allow_expression(node.place, source) {
+        return None;
     }
+    let (expression, problems) = Expression::compile(source, view, wants);
+    let found = findings.find(node.place, source).filter(|_| !source.is_empty());
+    for Problem { offset, severity, message, hint } in problems {
+        let offset = u32::try_from(offset).unwrap_or(0);
+        let place = found.map_or(node.place, |place| place.right_by(offset));
+        findings.note(severity, place, message, hint);
+    }
+    expression
 }
 
 /// Where the expression at the beginning of `text` ends: at the first `}` that no bracket and no

@@ -54,6 +54,7 @@ pub(super) struct Entry {
 pub(super) struct Unreadable {
     pub(super) place: Place,
     pub(super) message: String,
+    pub(super) hint: Option<&'static str>,
 }
 
 impl Place {
@@ -75,7 +76,14 @@ impl Node {
     pub(super) fn of_yaml(text: &str) -> Result<Self, Unreadable> {
         serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
             let place = error.location().map_or(Place::START, Place::of);
-            Unreadable { place, message: explain(&error) }
+            let message = explain(&error);
+            match RETOLD.iter().find(|retold| message.contains(retold.said)) {
+                Some(Retold { told, hint, .. }) => {
+                    let message = told.map_or(message, str::to_owned);
+                    Unreadable { place, message, hint: Some(hint) }
+                }
+                None => Unreadable { place, message, hint: None },
+            }
         })
     }
 
@@ -161,6 +169,61 @@ fn options() -> Options {
     }
 }
 
+/// What is said of a second document.
+const ANOTHER: &str = "a file has one definition, and here begins another";
+
+/// What the YAML reader says, and how that is told to somebody who writes a definition.
+struct Retold {
+    said: &'static str,
+    /// Where what it says is not clear enough.
+    told: Option<&'static str>,
+    hint: &'static str,
+}
+
+const RETOLD: [Retold; 9] = [
+    Retold { said: ANOTHER, told: None, hint: "give each a file of its own" },
+    Retold {
+        said: "mapping values are not allowed",
+        told: Some("a colon and a space end a key, and here cannot be one"),
+        hint: "put the whole text into quotes, or mend the indentation",
+    },
+    Retold {
+        said: "did not find expected '-' indicator",
+        told: Some("this belongs neither to the item of the list above nor to the list"),
+        hint: "indent it as the fields of the item are",
+    },
+    Retold {
+        said: "tabs disallowed",
+        told: Some("YAML is not indented by tabs"),
+        hint: "indent it by spaces",
+    },
+    Retold {
+        said: "unknown anchor",
+        told: Some("nothing has this name"),
+        hint: "`*name` repeats what `&name` stands before, further above",
+    },
+    Retold {
+        said: "recursive references",
+        told: Some("this would repeat itself for ever"),
+        hint: "a value cannot contain itself; write out as many levels as there can be",
+    },
+    Retold {
+        said: "merge value must be",
+        told: Some("`<<` takes over the fields of a map, and this is none"),
+        hint: "name a map: `<<: *name`",
+    },
+    Retold {
+        said: "expected string scalar",
+        told: Some("a key is text"),
+        hint: "write it as JSON would have it",
+    },
+    Retold {
+        said: "non-finite float",
+        told: Some("JSON has no such number"),
+        hint: "put it into quotes, or leave it out",
+    },
+];
+
 /// What is wrong, without the place: that is told by itself.
 fn explain(error: &serde_saphyr::Error) -> String {
     use serde_saphyr::Error;
@@ -171,6 +234,11 @@ fn explain(error: &serde_saphyr::Error) -> String {
     }
     if let Error::DuplicateMappingKey { key: Some(key), .. } = error {
         return format!("`{key}` is said twice");
+    }
+    if let Error::Budget { breach: serde_saphyr::budget::BudgetBreach::Documents { .. }, .. } =
+        error
+    {
+        return ANOTHER.to_owned();
     }
     if let Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } = error {
         return too_much();

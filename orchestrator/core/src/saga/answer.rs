@@ -1,7 +1,7 @@
 //! What a reply means: a final answer settles a step, whichever attempt it answers; the others
 //! count only for the attempt that is under way.
 
-use saga_protocol::{BodyHash, Fault, Json, Outcome, Phase, Timestamp, limits};
+use saga_protocol::{BodyHash, Fault, Json, Outcome, Phase, Timestamp, json, limits};
 
 use super::{
     Answer, Cause, Note, Rejection, command,
@@ -141,6 +141,11 @@ impl Work<'_> {
         if bytes > limits::OUTPUT_BYTES_MAX {
             return Err(too_large("the output", bytes, limits::OUTPUT_BYTES_MAX));
         }
+        let sound = output.map_or(Ok(()), |output| json::read(output.get().as_bytes()).map(drop));
+        if let Err(error) = sound {
+            let message = format!("the output is JSON that not every reader reads alike: {error}");
+            return Err(Fault::new("output_invalid", message).bounded());
+        }
         let state = self.payload_bytes() + bytes;
         if state > limits::STATE_BYTES_MAX {
             return Err(state_too_large(state));
@@ -241,8 +246,7 @@ impl Work<'_> {
 
     /// The draw of this step: steps that fail together do not come back together.
     fn draw(&self, step: usize) -> u32 {
-        let salt = u32::try_from(step).unwrap_or(u32::MAX).wrapping_mul(0x9e37_79b9);
-        self.at.draw.wrapping_add(salt)
+        self.at.draw.wrapping_add(salt(step))
     }
 
     fn compensation_reply(&mut self, step: usize, answer: &Answer) -> Result<(), Rejection> {
@@ -351,6 +355,11 @@ impl Work<'_> {
         let step = self.plan(step).name.clone();
         self.notes.push(Note::Contradiction { step, message: message.to_owned() });
     }
+}
+
+/// What tells the draws of steps apart.
+pub(crate) fn salt(step: usize) -> u32 {
+    u32::try_from(step).unwrap_or(u32::MAX).wrapping_mul(0x9e37_79b9)
 }
 
 /// Whether an answer belongs to the attempt that is under way.

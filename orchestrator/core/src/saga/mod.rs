@@ -20,6 +20,8 @@ mod walk;
 mod wire;
 mod work;
 
+pub(crate) use answer::salt;
+
 pub use advance::{Birth, advance};
 pub use event::{Answer, At, Event, Order, Resolution, Verb};
 pub use journal::{Unreplayable, replay};

@@ -125,7 +125,7 @@ fn hostile_answers() {
             (Plan::of(&[""]), Hostile, 2),
             (Plan::of(&["", ""]), Hostile, 0),
             (Plan::of(&["", ""]).attempts(1, 1), Hostile, 2),
-            (Plan::of(PARALLEL).attempts(1, 1).deadline("2s"), Hostile, 0),
+            (Plan::of(PARALLEL).attempts(2, 1).deadline("3s"), Hostile, 0),
             (Plan::of(FAN_IN).attempts(1, 1), Hostile, 0),
             (Plan::of(&["", "kind: pivot", "kind: retriable"]).attempts(1, 1), Hostile, 1),
             (Plan::of(&[GIVES, TAKES]).attempts(1, 1), Hostile, 1),

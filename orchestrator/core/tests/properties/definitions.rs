@@ -85,7 +85,8 @@ fn plan(
 }
 
 impl Plan {
-    /// The definition; JSON is YAML too.
+    /// The definition, read as one that was stored: sagas run by it, whatever `check` would hold
+    /// against it today.
     pub(crate) fn definition(&self) -> Definition {
         let mut steps: Vec<_> = (0..self.steps.len()).map(|step| self.step(step)).collect();
         if self.is_reversed {
@@ -99,7 +100,7 @@ impl Plan {
             saga["output"] = json!({ "n": output });
         }
         let text = saga.to_string();
-        Definition::parse("test.yaml", &text)
+        Definition::from_canonical(&text)
             .unwrap_or_else(|found| panic!("{text} is refused: {found:?}"))
     }
 

@@ -16,9 +16,13 @@ steps:
 
 #[test]
 fn a_bad_output_before_the_pivot_counts_as_unknown_and_is_undone() {
-    for (output, code) in
-        [("{}", "output_invalid"), ("", "output_invalid"), ("big:65537", "too_large")]
-    {
+    for (output, code) in [
+        ("{}", "output_invalid"),
+        ("", "output_invalid"),
+        (r#"{"id":1,"id":2}"#, "output_invalid"),
+        (r#"{"id":"\ud800"}"#, "output_invalid"),
+        ("big:65537", "too_large"),
+    ] {
         let script = format!(
             "
             start                   => running, send a#1
@@ -116,7 +120,7 @@ steps:
     participant: p
     action: act
     compensation: undo
-    compensation_input: "${action.output.id}"
+    compensation_input: "${input.none}"
 "#;
     play(
         backward,

@@ -89,7 +89,7 @@ steps:
 #[test]
 fn timers_are_what_time_brings_the_earliest_first() {
     let steps = "
-deadline: 15s
+deadline: 25s
 steps:
   - { name: a, participant: p, action: act, compensation: undo, timeout: 20s, retry:
       { attempts: 2, initial: 2s, max: 2s } }
@@ -100,14 +100,14 @@ steps:
         steps,
         r#"
         start                   => running, send a#1, send b#1
-        timers?                 => timeout b#1 at 10s, deadline at 15s, timeout a#1 at 20s
+        timers?                 => timeout b#1 at 10s, timeout a#1 at 20s, deadline at 25s
         at 5s a failed busy     => running
-        timers?                 => retry a#2 at 6s, timeout b#1 at 10s, deadline at 15s
+        timers?                 => retry a#2 at 6s, timeout b#1 at 10s, deadline at 25s
         -- the time of a paused saga stands still
         pause                   => running, paused
-        at 65s timers?          => retry a#2 at 6s, timeout b#1 at 10s, deadline at 15s
+        at 65s timers?          => retry a#2 at 6s, timeout b#1 at 10s, deadline at 25s
         resume                  => running
-        timers?                 => retry a#2 at 66s, timeout b#1 at 70s, deadline at 75s
+        timers?                 => retry a#2 at 66s, timeout b#1 at 70s, deadline at 85s
         b completed             => running, send c#1
         cancel      => compensating, undo unknown a#1, undo unknown c#1, back for cancelled
         -- the deadline can do nothing any more, and a stuck step is moved by an operator alone

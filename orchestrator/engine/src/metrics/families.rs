@@ -51,6 +51,7 @@ pub(super) struct Families {
     pub(super) parked: Counters<2>,
     pub(super) refused: Counters<1>,
     pub(super) database_errors: Counters<1>,
+    pub(super) reloads: Counters<1>,
     pub(super) sidelined: Counter,
     pub(super) loop_panics: Counters<1>,
     pub(super) connections: Counter,
@@ -80,6 +81,7 @@ impl Families {
             parked: Family::default(),
             refused: Family::default(),
             database_errors: Family::default(),
+            reloads: Family::default(),
             sidelined: Counter::default(),
             loop_panics: Family::default(),
             connections: Counter::default(),
@@ -152,6 +154,8 @@ impl Families {
     fn register_machinery(&self, registry: &mut Registry) {
         let help = "Failed calls of the database, by whether trying again can help";
         registry.register("database_errors", help, self.database_errors.clone());
+        let help = "Times that the definitions were to be loaded again, by what became of it";
+        registry.register("definitions_reloads", help, self.reloads.clone());
         let help = "Looks that failed and set their saga aside for a while";
         registry.register("looks_sidelined", help, self.sidelined.clone());
         let help = "Loops of the engine that panicked and began anew";

@@ -38,7 +38,10 @@ pub(crate) use self::{
     store::Counted,
     words::{Moves, Refusal, SAGA_UNKNOWN},
 };
-use crate::{Definitions, Engine};
+use crate::{
+    Definitions, Engine,
+    definitions::{Reloaded, Served},
+};
 
 /// States of the broker.
 const BUS_STATES: [&str; 3] = ["up", "blocked", "down"];
@@ -69,11 +72,9 @@ impl Metrics {
         let (definitions, participants) = (Handles::default(), Handles::default());
         let metrics =
             Self { registry, families, definitions, participants, codes: Codes::default() };
-        for definition in known.all() {
-            metrics.definition(&definition.name);
-        }
-        for participant in known.participants() {
-            metrics.participant(&participant);
+        metrics.show(&known.served());
+        for reloaded in Reloaded::ALL {
+            metrics.families.reloads.get_or_create_owned(&[word("result", reloaded.as_str())]);
         }
         let families = &metrics.families;
         for reason in words::REJECTIONS {
@@ -86,6 +87,21 @@ impl Metrics {
             families.database_errors.get_or_create_owned(&[word("class", class)]);
         }
         metrics
+    }
+
+    /// Shows everything that these definitions can lead to from now on, also what stays 0.
+    pub(crate) fn show(&self, served: &Served) {
+        for definition in served.all() {
+            self.definition(&definition.name);
+        }
+        for participant in served.participants() {
+            self.participant(&participant);
+        }
+    }
+
+    /// The definitions were to be loaded again.
+    pub(crate) fn reloaded(&self, reloaded: Reloaded) {
+        self.families.reloads.get_or_create(&[word("result", reloaded.as_str())]).inc();
     }
 
     /// A saga was started: it is durable, with what its first transition led to.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use saga_protocol::{SagaId, Timestamp};
 use saga_store::{
-    Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, JournalRow,
-    Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store,
+    Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, InFlight,
+    JournalRow, Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store, Version,
+    Versions,
 };
 use uuid::Uuid;
 
@@ -76,6 +77,14 @@ impl Store for Counted {
 
     async fn definitions(&self, hashes: &[String]) -> Result<Vec<DefinitionRow>, Error> {
         self.seen(self.store.definitions(hashes).await)
+    }
+
+    async fn versions(&self, which: &Versions) -> Result<Vec<Version>, Error> {
+        self.seen(self.store.versions(which).await)
+    }
+
+    async fn in_flight(&self) -> Result<Vec<InFlight>, Error> {
+        self.seen(self.store.in_flight().await)
     }
 
     async fn park(&self, letters: &[DeadLetter]) -> Result<(), Error> {

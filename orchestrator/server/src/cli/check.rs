@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
-use saga_core::Diagnostic;
+use saga_core::{Diagnostic, definition::Severity};
 use serde_json::json;
 
 use super::{Failure, Status, output, view};
@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// Definitions, or folders of them
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Takes what cannot be proven for wrong: warnings too are answered with exit code 1
+    #[arg(long)]
+    deny_warnings: bool,
     /// Prints one JSON document instead of text
     #[arg(long)]
     json: bool,
@@ -33,25 +36,25 @@ struct Findings {
 /// Checks all, and what they are to each other: they are meant for one orchestrator.
 pub(crate) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let findings = find(&arguments.paths)?;
-    let wrong = findings.diagnostics.len() + findings.conflict.iter().len();
     match arguments.json {
         true => output::data(&findings.to_json())?,
-        false if wrong > 0 => output::data(&findings.to_text())?,
-        false => {}
+        false if findings.is_empty() => {}
+        false => output::data(&findings.to_text())?,
     }
+    let (errors, warnings) = (findings.errors(), findings.warnings());
     let count =
         |number: usize, thing| view::count(u32::try_from(number).unwrap_or(u32::MAX), thing);
-    let files = count(findings.files, "definition");
-    match wrong {
-        0 => {
-            output::say(&format!("{files} checked, nothing wrong"));
-            Ok(Status::Done)
+    let found = match (errors, warnings) {
+        (0, 0) => "nothing wrong".to_owned(),
+        (errors, 0) => count(errors, "error"),
+        (0, warnings) => count(warnings, "warning"),
+        (errors, warnings) => {
+            format!("{}, {}", count(errors, "error"), count(warnings, "warning"))
         }
-        wrong => {
-            output::say(&format!("{files} checked, {}", count(wrong, "error")));
-            Ok(Status::No)
-        }
-    }
+    };
+    output::say(&format!("{} checked, {found}", count(findings.files, "definition")));
+    let is_refused = errors > 0 || (arguments.deny_warnings && warnings > 0);
+    Ok(if is_refused { Status::No } else { Status::Done })
 }
 
 fn find(paths: &[PathBuf]) -> Result<Findings, Failure> {
@@ -67,7 +70,10 @@ fn find(paths: &[PathBuf]) -> Result<Findings, Failure> {
     let mut right = Vec::new();
     for path in files {
         match definitions::read(&path).map_err(|error| unusable(&error))? {
-            Ok(definition) => right.push((path, Arc::new(definition))),
+            Ok(definition) => {
+                findings.diagnostics.extend_from_slice(&definition.warnings);
+                right.push((path, Arc::new(definition)));
+            }
             Err(wrong) => findings.diagnostics.extend(wrong),
         }
     }
@@ -81,6 +87,18 @@ fn unusable(error: &LoadError) -> Failure {
 }
 
 impl Findings {
+    fn errors(&self) -> usize {
+        self.diagnostics.len() - self.warnings() + self.conflict.iter().len()
+    }
+
+    fn warnings(&self) -> usize {
+        self.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty() && self.conflict.is_none()
+    }
+
     fn to_text(&self) -> String {
         let mut blocks: Vec<_> = self.diagnostics.iter().map(ToString::to_string).collect();
         blocks.extend(self.conflict.iter().map(|conflict| format!("error: {conflict}")));
@@ -89,7 +107,11 @@ impl Findings {
 
     fn to_json(&self) -> String {
         let mut items: Vec<_> = self.diagnostics.iter().map(|found| json!(found)).collect();
-        items.extend(self.conflict.iter().map(|message| json!({ "message": message })));
+        items.extend(
+            self.conflict
+                .iter()
+                .map(|message| json!({ "severity": Severity::Error, "message": message })),
+        );
         json!({ "items": items, "next": null }).to_string()
     }
 }

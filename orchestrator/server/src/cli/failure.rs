@@ -1,5 +1,7 @@
 //! How commands end when they do not do what they were asked.
 
+use saga_core::Diagnostic;
+
 use crate::settings::Misfit;
 
 /// How a command ended.
@@ -46,6 +48,15 @@ impl Failure {
     /// Wrong usage, or unreachable.
     pub(crate) fn cannot(message: impl Into<String>) -> Self {
         Self { status: Status::Cannot, ..Self::no(message) }
+    }
+
+    /// Definitions are wrong, and nothing can be made of them.
+    pub(crate) fn wrong(diagnostics: &[Diagnostic]) -> Self {
+        let message = match diagnostics {
+            [_] => "there is an error in what is declared".to_owned(),
+            several => format!("there are {} errors in what is declared", several.len()),
+        };
+        Self::no(message).details(diagnostics.iter().map(ToString::to_string).collect())
     }
 
     /// With the way out.

@@ -3,13 +3,18 @@
 
 mod check;
 mod client;
+mod contract;
 mod dead;
+mod definitions;
 mod failure;
+mod graph;
 mod journal;
 mod list;
 mod output;
+mod schema;
 mod selection;
 mod show;
+mod simulate;
 mod start;
 mod table;
 mod timers;
@@ -41,6 +46,14 @@ enum Command {
     Migrate(settings::Migrate),
     /// Validates definitions
     Check(check::Arguments),
+    /// Plays definitions through everything that can go wrong, and shows how each ends
+    Simulate(simulate::Arguments),
+    /// Draws a definition, forward and backward
+    Graph(graph::Arguments),
+    /// Writes what participants must speak: commands, replies and their schemas
+    Contract(contract::Arguments),
+    /// Prints the JSON Schema of definitions, for editors
+    Schema,
     /// Starts a saga
     Start(start::Arguments),
     /// Lists sagas, active ones first
@@ -67,6 +80,8 @@ enum Command {
     Timers(timers::Arguments),
     /// Lists messages that cannot be processed, shows, requeues and drops them
     Dead(dead::Arguments),
+    /// Lists definitions, their versions, and how many sagas in flight follow each
+    Definitions(definitions::Arguments),
 }
 
 /// Does what the command line says.
@@ -92,6 +107,10 @@ async fn run(command: Command) -> Result<Status, Failure> {
         Command::Serve(settings) => serve::run(settings).await,
         Command::Migrate(settings) => serve::migrate(&settings).await,
         Command::Check(arguments) => check::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Graph(arguments) => graph::run(&arguments),
+        Command::Contract(arguments) => contract::run(&arguments),
+        Command::Schema => schema::run(),
         Command::Start(arguments) => start::run(&arguments).await,
         Command::List(arguments) => list::run(&arguments).await,
         Command::Show(arguments) => show::run(&arguments).await,
@@ -105,5 +124,6 @@ async fn run(command: Command) -> Result<Status, Failure> {
         Command::Resume(arguments) => arguments.run("resume").await,
         Command::Timers(arguments) => timers::run(&arguments).await,
         Command::Dead(arguments) => dead::run(&arguments).await,
+        Command::Definitions(arguments) => definitions::run(&arguments).await,
     }
 }

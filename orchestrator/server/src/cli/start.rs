@@ -83,7 +83,7 @@ async fn at_rest(client: &Client, mut answer: Answer) -> Result<Answer, Failure>
 }
 
 /// The input as it is; whether it is good is for the orchestrator to say.
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
     let max = limits::BODY_BYTES_MAX;
     let source: io::Result<Box<dyn Read>> = match path == Path::new("-") {

@@ -8,16 +8,13 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use saga_protocol::{Json, SagaId, limits};
+use saga_protocol::{Json, SagaId, json, limits};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use tracing::Span;
 use uuid::Uuid;
 
-use super::{
-    error::{Code, Problem},
-    json,
-};
+use super::error::{Code, Problem};
 
 /// How long a body may take to arrive. At the limit of its size that is 70 kB/s.
 const BODY_MAX: Duration = Duration::from_secs(15);
@@ -71,6 +68,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Document<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let bytes = body(request).await?;
+        // A list would be taken for the fields in their order.
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+            return Err(Problem::new(Code::InvalidJson, "the body must be a JSON object"));
+        }
         // Parts of it may go on to the database as they are.
         let document = json::read(&bytes).and_then(|_| serde_json::from_slice(&bytes));
         document.map(Self).map_err(|error| unreadable(&error))

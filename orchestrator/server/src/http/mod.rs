@@ -1,13 +1,15 @@
 //! The HTTP edge: reads requests, asks the engine, shows its answers. Decides nothing. In reading
-//! order: the routes (this file) and how connections are served (`listen`, `impatient`); handlers
-//! (`starts`, `sagas`, `health`, `metrics`); what they read (`extract`, `query`, `json`) and show
-//! (`view`, `error`); what surrounds them (`observe`, `linger`).
+//! order: the routes (this file), how they follow the definitions (`front`) and how connections are
+//! served (`listen`, `impatient`); handlers (`starts`, `sagas`, `definitions`, `health`,
+//! `metrics`); what they read (`extract`, `query`, `json`) and show (`view`, `error`); what
+//! surrounds them (`observe`, `linger`).
 
+mod definitions;
 mod error;
 mod extract;
+mod front;
 mod health;
 mod impatient;
-mod json;
 mod letters;
 mod linger;
 mod listen;
@@ -38,7 +40,7 @@ use self::{
     error::{Code, Problem},
     extract::PreferWait,
 };
-use saga_engine::{Engine, Snapshot};
+use saga_engine::{Engine, Snapshot, definitions::Served};
 
 /// What handlers have.
 #[derive(Clone)]
@@ -58,15 +60,17 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let app = App { engine, stop: stop.clone() };
-    listen::serve(listener, routes(app), stop).await
+    listen::serve(listener, front::front(app), stop).await
 }
 
-/// Every route there is.
-fn routes(app: App) -> Router {
+/// Every route there is with these definitions.
+fn routes(app: App, served: &Served) -> Router {
     let mut routes = Router::new()
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .route("/v1/definitions", get(definitions::list))
+        .route("/v1/definitions/{name}", get(definitions::show))
         .route("/v1/definitions/{name}/sagas", post(starts::start))
         .route("/v1/sagas", get(sagas::list))
         .route("/v1/sagas/{id}", get(sagas::show))
@@ -74,7 +78,7 @@ fn routes(app: App) -> Router {
         .route("/v1/timers", get(timers::list))
         .merge(verbs::routes())
         .merge(letters::routes());
-    for definition in app.engine.definitions().all() {
+    for definition in served.all() {
         let Some(expose) = &definition.expose else { continue };
         let definition = Extension(Arc::clone(definition));
         let by_key = format!("{}/{{key}}", expose.path);

@@ -109,8 +109,10 @@ fn started(snapshot: &Snapshot, replayed: bool, wait: PreferWait) -> Response {
     response
 }
 
-fn unknown_definition(app: &App, name: &str) -> Problem {
-    let known: Vec<_> = app.engine.definitions().all().map(|known| known.name.as_str()).collect();
+/// There is no such definition here.
+pub(super) fn unknown_definition(app: &App, name: &str) -> Problem {
+    let served = app.engine.definitions().served();
+    let known: Vec<_> = served.all().map(|known| known.name.as_str()).collect();
     let shown: String = name.chars().take(limits::KEY_BYTES_MAX).collect();
     Problem::new(Code::UnknownDefinition, format!("there is no definition `{shown}`"))
         .hint(format!("this orchestrator knows `{}`", known.join("`, `")))

@@ -9,7 +9,7 @@ use axum::{
 use saga_bus::{Amqp, Role};
 use saga_protocol::limits;
 use saga_store::Postgres;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
@@ -27,7 +27,7 @@ fn api() -> Router {
     let options = saga_bus::Options { url, role: Role::Server, name: "test".to_owned() };
     let bus = Amqp::start(options).unwrap();
     let engine = Engine::new(Arc::new(store), Arc::new(bus), definitions, Arc::new(Random));
-    routes(App { engine, stop: CancellationToken::new() })
+    front::front(App { engine, stop: CancellationToken::new() })
 }
 
 /// Sends a request; answers the status, the code, and the document.
@@ -214,4 +214,46 @@ async fn a_panic_is_an_answer_that_does_not_tell_it() {
     let (status, code, document) = ask(&panics, Request::get("/"), Body::empty()).await;
     assert_eq!((status, code.as_str()), (500, "internal"));
     assert!(!document.to_string().contains("secret"), "{document:#}");
+}
+
+/// An engine on a folder of its own, without any server.
+fn on_its_own(folder: &Path) -> (Engine, Router) {
+    let definitions = Arc::new(Definitions::load(folder).unwrap());
+    let (store, bus) = (saga_store::Memory::new(), saga_bus::Broker::new().connect(Role::Server));
+    let engine = Engine::new(Arc::new(store), Arc::new(bus), definitions, Arc::new(Random));
+    (engine.clone(), front::front(App { engine, stop: CancellationToken::new() }))
+}
+
+#[tokio::test]
+async fn paths_follow_the_definitions() {
+    let folder = std::env::temp_dir().join(format!("saga-paths-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let write = |path: &str| {
+        let text = format!(
+            "saga: a\nexpose: {{ path: {path}, key: input.id }}\nsteps:\n  \
+             - {{ name: b, participant: c, action: d, compensation: none }}\n"
+        );
+        std::fs::write(folder.join("a.yaml"), text).unwrap();
+    };
+    write("/first");
+    let (engine, api) = on_its_own(&folder);
+    let found = async |path: &str| ask(&api, post(path), "{}".into()).await.0;
+    // What is found is refused for another reason: the store's clock was not heard yet.
+    assert_eq!([found("/first").await, found("/second").await], [503, 404]);
+
+    write("/second");
+    engine.reload(&folder).await;
+    assert_eq!([found("/first").await, found("/second").await], [404, 503]);
+    let (status, code, _) = ask(&api, Request::get("/second/k"), Body::empty()).await;
+    assert_eq!((status, code.as_str()), (404, "saga_not_found"));
+    let (_, _, one) = ask(&api, Request::get("/v1/definitions/a"), Body::empty()).await;
+    assert_eq!((&one["path"], &one["participants"]), (&"/second".into(), &json!(["c"])));
+
+    std::fs::write(folder.join("a.yaml"), "saga: a\n").unwrap();
+    engine.reload(&folder).await;
+    assert_eq!([found("/first").await, found("/second").await], [404, 503]);
+    let (status, _, all) = ask(&api, Request::get("/v1/definitions"), Body::empty()).await;
+    assert_eq!((status, &all["items"][0]["current"]), (200, &one["current"]));
+    assert!(all["reload_error"].as_str().unwrap().contains("a.yaml:"), "{all:#}");
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -72,11 +72,32 @@ async fn what_is_wrong_is_named_with_its_place_and_the_way_out() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_proven_is_a_warning() {
+    let open = RIGHT.replace(", properties: { id: { type: string } } }", " }");
+    let open = format!("{open}    input: {{ to: '${{input.id.town}}' }}\n");
+    let said = check("open", &[("open.yaml", &open)], &[]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    insta::assert_snapshot!(said.stdout);
+    assert_eq!(said.stderr, "1 definition checked, 1 warning\n");
+
+    let said = check("open-denied", &[("open.yaml", &open)], &["--deny-warnings", "--json"]).await;
+    assert_eq!(said.code, Some(1));
+    let found: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(found["items"][0]["severity"], "warning");
+}
+
+#[tokio::test]
 async fn definitions_that_do_not_go_together_are_wrong() {
     let said = check("conflict", &[("a.yaml", RIGHT), ("b.yaml", RIGHT)], &[]).await;
     assert_eq!(said.code, Some(1));
     let conflict = "`FOLDER/a.yaml` and `FOLDER/b.yaml` both declare saga `parcel`: rename one";
     assert_eq!(said.stdout, format!("error: {conflict}\n"));
+
+    let below = RIGHT.replace("saga: parcel", "saga: late").replace("/parcels", "/parcels/late");
+    let said = check("paths", &[("a.yaml", RIGHT), ("b.yaml", &below)], &[]).await;
+    let conflict = "`FOLDER/b.yaml` exposes `/parcels/late`, where the saga with key `late` of \
+                    `FOLDER/a.yaml` is to be found: choose another path";
+    assert_eq!((said.code, said.stdout), (Some(1), format!("error: {conflict}\n")));
 }
 
 #[tokio::test]

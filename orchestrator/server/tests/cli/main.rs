@@ -3,6 +3,11 @@
 
 mod api;
 mod check;
+mod contract;
+mod definitions;
+mod graph;
 mod operators;
+mod schema;
+mod simulate;
 mod support;
 mod usage;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use saga_protocol::Timestamp;
 use tokio::time::timeout;
 
-use super::{Memory, tables::Tables};
+use super::{
+    Memory,
+    tables::{Kept, Tables},
+};
 use crate::{DefinitionRow, Error, Postpone, Sideline, letter::storable};
 
 /// A row that is held longer than this is not coming, as on Postgres.
@@ -64,10 +67,10 @@ impl Tables {
         }
     }
 
-    pub(super) fn put_definitions(&mut self, definitions: &[DefinitionRow]) {
+    pub(super) fn put_definitions(&mut self, now: Timestamp, definitions: &[DefinitionRow]) {
         for definition in definitions {
             let known = self.definitions.entry(definition.hash.clone());
-            known.or_insert_with(|| definition.clone());
+            known.or_insert_with(|| Kept { row: definition.clone(), first_seen: now });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The store in memory, for simulation: it promises what the one on Postgres promises, as long as
 //! the process lives, and needs no server. In reading order: the tables and their rules, then
-//! starting, changing, keeping, reading, letters.
+//! starting, changing, keeping, reading, versions, letters.
 //!
 //! One run is as the other: it is in order everywhere, draws no random numbers, and its clock is
 //! that of tokio, so it stands still and jumps with `tokio::time::pause`. It fails only where it is
@@ -13,6 +13,7 @@ mod read;
 mod rules;
 mod start;
 mod tables;
+mod versions;
 
 use std::{
     fmt,
@@ -27,8 +28,9 @@ use uuid::Uuid;
 
 use self::tables::Tables;
 use crate::{
-    Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, JournalRow,
-    Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store,
+    Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, InFlight,
+    JournalRow, Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store, Version,
+    Versions,
 };
 
 /// 2026-01-01T00:00:00Z, when every store in memory is made by its own clock.
@@ -162,12 +164,21 @@ impl Store for Memory {
     }
 
     async fn put_definitions(&self, definitions: &[DefinitionRow]) -> Result<(), Error> {
-        self.tables().put_definitions(definitions);
+        let now = self.clock();
+        self.tables().put_definitions(now, definitions);
         Ok(())
     }
 
     async fn definitions(&self, hashes: &[String]) -> Result<Vec<DefinitionRow>, Error> {
         Ok(self.tables().definitions(hashes))
+    }
+
+    async fn versions(&self, which: &Versions) -> Result<Vec<Version>, Error> {
+        Ok(self.tables().versions(which))
+    }
+
+    async fn in_flight(&self) -> Result<Vec<InFlight>, Error> {
+        Ok(self.tables().in_flight())
     }
 
     async fn park(&self, letters: &[DeadLetter]) -> Result<(), Error> {

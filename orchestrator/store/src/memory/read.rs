@@ -61,7 +61,8 @@ impl Tables {
 
     pub(super) fn definitions(&self, hashes: &[String]) -> Vec<DefinitionRow> {
         let hashes: BTreeSet<_> = hashes.iter().collect();
-        hashes.into_iter().filter_map(|hash| self.definitions.get(hash)).cloned().collect()
+        let kept = hashes.into_iter().filter_map(|hash| self.definitions.get(hash));
+        kept.map(|kept| kept.row.clone()).collect()
     }
 }
 

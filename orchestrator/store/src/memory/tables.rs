@@ -15,7 +15,7 @@ type Scoped = (String, String);
 #[derive(Default)]
 pub(super) struct Tables {
     pub(super) sagas: BTreeMap<SagaId, Saga>,
-    pub(super) definitions: BTreeMap<String, DefinitionRow>,
+    pub(super) definitions: BTreeMap<String, Kept>,
     pub(super) letters: BTreeMap<Uuid, DeadLetterRow>,
     /// The order of letters.
     pub(super) letters_by_time: BTreeSet<(Timestamp, Uuid)>,
@@ -27,6 +27,12 @@ pub(super) struct Tables {
     /// Those that have not ended.
     pub(super) unended: BTreeSet<SagaId>,
     pub(super) by_wake: BTreeSet<(Timestamp, SagaId)>,
+}
+
+/// A definition that was kept.
+pub(super) struct Kept {
+    pub(super) row: DefinitionRow,
+    pub(super) first_seen: Timestamp,
 }
 
 pub(super) struct Saga {
@@ -88,7 +94,7 @@ impl Tables {
                 .values()
                 .map(|saga| (saga.row.clone(), saga.journal.clone()))
                 .collect(),
-            definitions: self.definitions.values().cloned().collect(),
+            definitions: self.definitions.values().map(|kept| kept.row.clone()).collect(),
             letters: letters.cloned().collect(),
         }
     }

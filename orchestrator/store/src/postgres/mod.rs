@@ -1,6 +1,6 @@
 //! The store on Postgres. In reading order: sessions and the schema, the transaction helper, what
 //! errors mean; then starting, changing, keeping, reading,
-//! lists, letters.
+//! lists, versions, letters.
 
 mod change;
 mod error;
@@ -16,6 +16,7 @@ mod stamp;
 mod start;
 mod transaction;
 mod unready;
+mod versions;
 
 use std::time::Duration;
 
@@ -26,8 +27,9 @@ use uuid::Uuid;
 
 pub use self::unready::Unready;
 use crate::{
-    Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, JournalRow,
-    Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store,
+    Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, InFlight,
+    JournalRow, Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store, Version,
+    Versions,
 };
 use saga_runtime::Delays;
 
@@ -165,6 +167,14 @@ impl Store for Postgres {
 
     async fn definitions(&self, hashes: &[String]) -> Result<Vec<DefinitionRow>, Error> {
         reading(read::definitions(&self.pool, hashes)).await
+    }
+
+    async fn versions(&self, which: &Versions) -> Result<Vec<Version>, Error> {
+        reading(versions::versions(&self.pool, which)).await
+    }
+
+    async fn in_flight(&self) -> Result<Vec<InFlight>, Error> {
+        reading(versions::in_flight(&self.pool)).await
     }
 
     async fn park(&self, letters: &[DeadLetter]) -> Result<(), Error> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use saga_protocol::Timestamp;
-use saga_store::{Claim, Claimed, DefinitionRow, Postpone, Sideline, Store, Verdict};
+use saga_store::{
+    Claim, Claimed, DefinitionRow, Postpone, Sideline, Store, Verdict, Version, Versions,
+};
 
 use crate::support::{HOUR, change, created, json, move_to, row};
 
@@ -76,4 +78,42 @@ pub(crate) async fn definitions_are_kept_by_content(store: Arc<dyn Store>, other
     let found = store.definitions(&hashes).await.unwrap();
     let found: Vec<_> = found.iter().map(|row| (row.hash.as_str(), row.body.get())).collect();
     assert_eq!(found, [("a", "1"), ("c", "4")]);
+}
+
+pub(crate) async fn versions_are_told_with_when_they_were_first_kept(
+    store: Arc<dyn Store>,
+    other: Arc<dyn Store>,
+) {
+    let keep = async |store: &dyn Store, hash: &str, name: &str| {
+        let (hash, name) = (hash.to_owned(), name.to_owned());
+        store.put_definitions(&[DefinitionRow { hash, name, body: json("1") }]).await.unwrap();
+        // The next one is kept later.
+        let kept = store.now().await.unwrap();
+        while store.now().await.unwrap() <= kept {}
+    };
+    let before = store.now().await.unwrap();
+    for hash in ["b", "a", "c"] {
+        keep(&*store, hash, "order").await;
+    }
+    keep(&*other, "d", "parcel").await;
+    // Known already: it stays as old as it is.
+    keep(&*other, "b", "order").await;
+    let after = store.now().await.unwrap();
+
+    let read = async |which| {
+        let versions: Vec<Version> = store.versions(&which).await.unwrap();
+        assert!(versions.iter().all(|it| before <= it.first_seen && it.first_seen <= after));
+        assert!(versions.iter().all(|it| (it.definition == "parcel") == (it.hash == "d")));
+        versions.into_iter().map(|version| version.hash).collect::<Vec<_>>()
+    };
+    let newest = |definition: &str, limit| {
+        let definition = definition.to_owned();
+        Versions::Newest { definition, limit }
+    };
+    assert_eq!(read(newest("order", 9)).await, ["c", "a", "b"]);
+    assert_eq!(read(newest("order", 2)).await, ["c", "a"]);
+    assert!(read(newest("nothing", 9)).await.is_empty());
+    let these = ["b", "nothing", "d"].map(str::to_owned);
+    assert_eq!(read(Versions::These(these.into())).await, ["d", "b"]);
+    assert!(read(Versions::These(Vec::new())).await.is_empty());
 }

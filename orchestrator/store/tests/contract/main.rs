@@ -59,6 +59,7 @@ contract! {
         only_a_later_look_of_the_same_version_postpones,
         a_saga_nobody_understands_is_set_aside,
         definitions_are_kept_by_content,
+        versions_are_told_with_when_they_were_first_kept,
     }
     lettering {
         a_letter_is_kept_once_whatever_is_in_it,
@@ -70,6 +71,7 @@ contract! {
         lists_page_newest_first_and_filter,
         the_newest_saga_of_a_key_is_found,
         unended_sagas_page_oldest_first,
+        sagas_in_flight_are_counted_by_version,
         sagas_that_wake_up_page_by_their_times,
         pages_are_limited_in_bytes,
         a_journal_pages_by_version,

@@ -219,6 +219,7 @@ async fn statements_stay_on_their_indexes() {
         store.waking(&page).await.unwrap();
         let page = Page { after: None, limit: 50 };
         store.unended(&page).await.unwrap();
+        store.in_flight().await.unwrap();
         store.journal(id, &Page { after: None, limit: 50 }).await.unwrap();
         for which in [Letters::Open, Letters::All] {
             let page = Page { after: None, limit: 50 };

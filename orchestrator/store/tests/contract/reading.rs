@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use saga_protocol::{SagaId, Timestamp};
-use saga_store::{Filter, PAGE_BYTES_MAX, Page, Row, Start, Store, Verdict, Wake};
+use saga_store::{Filter, InFlight, PAGE_BYTES_MAX, Page, Row, Start, Store, Verdict, Wake};
 
 use crate::support::{HOUR, all, change, create, created, json, move_to, row, start_at, update_to};
 
@@ -72,6 +72,41 @@ pub(crate) async fn unended_sagas_page_oldest_first(store: Arc<dyn Store>, _: Ar
     }
     let found = all(3, |row: &Row| row.id, async |page| store.unended(&page).await).await;
     assert_eq!(found, ids);
+}
+
+pub(crate) async fn sagas_in_flight_are_counted_by_version(
+    store: Arc<dyn Store>,
+    other: Arc<dyn Store>,
+) {
+    assert_eq!(store.in_flight().await.unwrap(), []);
+    let now = store.now().await.unwrap();
+    let sagas = [
+        ("order", "old", "running"),
+        ("order", "old", "stuck"),
+        ("order", "old", "completed"),
+        ("order", "new", "compensating"),
+        ("order", "new", "running"),
+        ("order", "new", "running"),
+        ("order", "gone", "compensated"),
+        ("order", "gone", "abandoned"),
+        ("parcel", "old", "stuck"),
+    ];
+    for (definition, hash, status) in sagas {
+        let (definition, definition_hash) = (definition.to_owned(), hash.to_owned());
+        let start = Start { definition, definition_hash, ..start_at(now) };
+        create(&*other, std::slice::from_ref(&start)).await;
+        move_to(&*other, start.id, status).await;
+    }
+    let count = |definition: &str, hash: &str, [running, compensating, stuck]: [u64; 3]| {
+        let (definition, hash) = (definition.to_owned(), hash.to_owned());
+        InFlight { definition, hash, running, compensating, stuck }
+    };
+    let expected = [
+        count("order", "new", [2, 1, 0]),
+        count("order", "old", [1, 0, 1]),
+        count("parcel", "old", [0, 0, 1]),
+    ];
+    assert_eq!(store.in_flight().await.unwrap(), expected);
 }
 
 pub(crate) async fn sagas_that_wake_up_page_by_their_times(

@@ -101,7 +101,7 @@ async fn an_intent_that_nobody_is_at_is_undone() {
         if was_called {
             world.provider.set_mood(Mood::LosesAnswers);
             let reply = read(&replica.call(left.clone()).await);
-            assert_eq!(brief(&reply), (Failed, "handler_failed"), "who fails gives it up");
+            assert_eq!(brief(&reply), (Unknown, "provider_silent"), "who cannot tell gives it up");
             world.provider.set_mood(Mood::Well);
         } else {
             world.let_leases_pass().await;
@@ -149,7 +149,7 @@ async fn an_attempt_that_failed_is_begun_again_with_the_same_key() {
     let replica = world.replica().await;
     let charge = charge();
     world.provider.set_mood(Mood::LosesAnswers);
-    assert_eq!(brief(&serve(&replica, &charge).await), (Failed, "handler_failed"));
+    assert_eq!(brief(&serve(&replica, &charge).await), (Unknown, "provider_silent"));
     assert_eq!(replica.lapsed(ALL).await.unwrap(), [], "it waits for the next attempt");
     world.provider.set_mood(Mood::Well);
     assert_eq!(brief(&serve(&replica, &next_attempt(&charge)).await), (Completed, ""));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use lab::wait;
-use saga_participant::{Context, Error, Refusal};
+use saga_participant::{Context, Doubt, Error, Refusal};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -68,7 +68,9 @@ impl Provider {
             *books.charges.entry(key.clone()).or_insert(Charge::Taken)
         };
         match mood {
-            Mood::LosesAnswers => return Err(anyhow::anyhow!("connection reset").into()),
+            Mood::LosesAnswers => {
+                return Err(Doubt::new("provider_silent", "connection reset").into());
+            }
             Mood::Waits => {
                 let mut mood = self.mood.subscribe();
                 mood.wait_for(|mood| *mood != Mood::Waits).await.map_err(anyhow::Error::from)?;

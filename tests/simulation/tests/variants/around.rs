@@ -7,8 +7,9 @@ use saga_bus::{Bus, Consumer, Delivery, Health, Publication, Unpublished};
 use saga_protocol::{ParticipantName, SagaId, Timestamp};
 use saga_simulation::Wrap;
 use saga_store::{
-    Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, JournalRow,
-    Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store,
+    Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, InFlight,
+    JournalRow, Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store, Version,
+    Versions,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -98,6 +99,14 @@ impl<V: StoreVariant> Store for AroundStore<V> {
 
     async fn definitions(&self, hashes: &[String]) -> Result<Vec<DefinitionRow>, Error> {
         self.store.definitions(hashes).await
+    }
+
+    async fn versions(&self, which: &Versions) -> Result<Vec<Version>, Error> {
+        self.store.versions(which).await
+    }
+
+    async fn in_flight(&self) -> Result<Vec<InFlight>, Error> {
+        self.store.in_flight().await
     }
 
     async fn park(&self, letters: &[DeadLetter]) -> Result<(), Error> {

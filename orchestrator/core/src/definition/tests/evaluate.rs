@@ -175,7 +175,7 @@ fn the_deepest_expressions_do_not_exhaust_the_stack() {
 #[test]
 fn compensations_see_their_action() {
     let definition = reading(
-        "compensation_input:
+        "input: { n: 5 }, compensation_input:
       { of: '${action.input.n}', id: '${action.output}', a: '${steps.a.output}' }",
     );
     let Kind::Compensatable(Some(undo)) = &definition.steps[1].kind else {

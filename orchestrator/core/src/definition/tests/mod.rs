@@ -3,6 +3,7 @@
 
 mod canonical;
 mod evaluate;
+mod prove;
 mod refuse;
 
 use super::Definition;
