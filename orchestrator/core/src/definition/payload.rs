@@ -79,6 +79,10 @@ fn write_into(out: &mut String, value: &Value) -> Result<(), String> {
         Value::Map(map) => {
             let entries: BTreeMap<String, &Value> =
                 map.map.iter().map(|(key, value)| (key.to_string(), value)).collect();
+            // Which of them would be left hangs on chance.
+            if entries.len() < map.map.len() {
+                return Err("two keys of its map are the same as text".to_owned());
+            }
             out.push('{');
             for (index, (key, value)) in entries.into_iter().enumerate() {
                 separate(out, index);

@@ -26,9 +26,7 @@ pub enum LoadError {
         source: io::Error,
     },
     /// There is nothing to serve.
-    #[error(
-        "`{0}` has no definition: put a `*.yaml` file into it, or name another folder with `--defs`"
-    )]
+    #[error("`{0}` has no definition: put a `*.yaml` file into it, or name another folder")]
     Empty(String),
     /// Files are wrong; all that is wrong with them.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]

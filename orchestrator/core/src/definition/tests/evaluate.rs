@@ -107,6 +107,11 @@ fn what_cannot_be_said_is_an_error() {
             r#"{"a":null}"#,
             "`input.a.b`: there is no field `b`: what should have it is null",
         ),
+        (
+            "${ {1: 'a', '1': 'b'} }",
+            "{}",
+            "`{1: 'a', '1': 'b'}`: two keys of its map are the same as text",
+        ),
         ("${input.b + 1}", r#"{"a":1}"#, "`input.b + 1`: there is no field `b`"),
         ("${input.a / 0}", r#"{"a":1}"#, "`input.a / 0`: it divides by zero"),
         (

@@ -16,6 +16,8 @@ pub(super) fn takes_null(name: &str) -> bool {
 pub(super) fn result<'s>(name: &str, args: Vec<Type<'s>>) -> Type<'s> {
     let all_are = |kinds: Kinds| args.iter().all(|arg| arg.kinds.without(kinds) == Kinds::NONE);
     let kinds = match name {
+        // The same value: only its type is not to be looked at.
+        "dyn" => return args.into_iter().next().unwrap_or(Type::UNKNOWN),
         operators::ADD if all_are(Kinds::LIST) => {
             return args.into_iter().reduce(Type::or).unwrap_or(Type::UNKNOWN);
         }
