@@ -27,13 +27,18 @@ impl Oracle {
         Ok(Self { bus, consumer })
     }
 
-    /// Takes the next command, which is to be this one.
-    async fn asked(&mut self, phase: Phase, action: &str) -> Result<Command> {
-        let taken = tokio::time::timeout(SOON, self.consumer.receive(1)).await;
-        let taken = taken.with_context(|| format!("no {phase} came"))?;
+    /// Takes the next command, whatever it is.
+    async fn next(&mut self) -> Result<Command> {
+        let taken = tokio::time::timeout(SOON, self.consumer.receive(1)).await?;
         let delivery = taken.context("the bus is open")?.pop().context("one came")?;
         let command = Command::from_message(&delivery.message)?;
         (delivery.settle)(Settlement::Acknowledge);
+        Ok(command)
+    }
+
+    /// Takes the next command, which is to be this one.
+    async fn asked(&mut self, phase: Phase, action: &str) -> Result<Command> {
+        let command = self.next().await.with_context(|| format!("no {phase} came"))?;
         ensure!((command.phase, &*command.action) == (phase, action), "another: {command:?}");
         Ok(command)
     }
@@ -77,10 +82,7 @@ async fn who_cannot_tell_is_asked_what_became_of_it() -> Result<()> {
     // The question says what was asked before; a second attempt comes beside it.
     let (mut query, mut again) = (None, None);
     for _ in 0..2 {
-        let taken = tokio::time::timeout(SOON, oracle.consumer.receive(1)).await?;
-        let delivery = taken.context("the bus is open")?.pop().context("one came")?;
-        let command = Command::from_message(&delivery.message)?;
-        (delivery.settle)(Settlement::Acknowledge);
+        let command = oracle.next().await?;
         match command.phase {
             Phase::Query => query = Some(command),
             _ => again = Some(command),
@@ -111,10 +113,7 @@ async fn what_nobody_can_tell_is_undone() -> Result<()> {
     // Neither question nor attempt gets more than that.
     oracle.answer(&action, &cannot_tell()).await?;
     let undo = loop {
-        let taken = tokio::time::timeout(SOON, oracle.consumer.receive(1)).await?;
-        let delivery = taken.context("the bus is open")?.pop().context("one came")?;
-        let command = Command::from_message(&delivery.message)?;
-        (delivery.settle)(Settlement::Acknowledge);
+        let command = oracle.next().await?;
         match command.phase {
             Phase::Compensation => break command,
             Phase::Action | Phase::Query => oracle.answer(&command, &cannot_tell()).await?,

@@ -15,8 +15,17 @@ use crate::Json;
 /// # Errors
 /// What is wrong, with line and column.
 pub fn read(bytes: &[u8]) -> serde_json::Result<Json> {
-    let Sound = serde_json::from_slice(bytes)?;
+    check(bytes)?;
     serde_json::from_slice(bytes)
+}
+
+/// Whether it is such a document.
+///
+/// # Errors
+/// As [`read`].
+pub fn check(bytes: &[u8]) -> serde_json::Result<()> {
+    let Sound = serde_json::from_slice(bytes)?;
+    Ok(())
 }
 
 /// Any sound value, not kept.

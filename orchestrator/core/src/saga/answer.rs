@@ -141,7 +141,7 @@ impl Work<'_> {
         if bytes > limits::OUTPUT_BYTES_MAX {
             return Err(too_large("the output", bytes, limits::OUTPUT_BYTES_MAX));
         }
-        let sound = output.map_or(Ok(()), |output| json::read(output.get().as_bytes()).map(drop));
+        let sound = output.map_or(Ok(()), |output| json::check(output.get().as_bytes()));
         if let Err(error) = sound {
             let message = format!("the output is JSON that not every reader reads alike: {error}");
             return Err(Fault::new("output_invalid", message).bounded());

@@ -1,22 +1,24 @@
 //! `saga check`: validates definitions, without an orchestrator.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use saga_core::{Diagnostic, definition::Severity};
 use serde_json::json;
 
-use super::{Failure, Status, output, view};
-use saga_engine::{
-    Definitions,
-    definitions::{self, LoadError},
+use super::{
+    Failure, Status, output,
+    paths::{self, Paths},
+    view,
 };
+use saga_engine::Definitions;
+
+const COMMAND: &str = "check";
 
 /// What `saga check` takes.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Definitions, or folders of them
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    paths: Paths,
     /// Takes what cannot be proven for wrong: warnings too are answered with exit code 1
     #[arg(long)]
     deny_warnings: bool,
@@ -57,19 +59,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     Ok(if is_refused { Status::No } else { Status::Done })
 }
 
-fn find(paths: &[PathBuf]) -> Result<Findings, Failure> {
-    let mut files = BTreeSet::new();
-    for path in paths {
-        let found = definitions::files(path).map_err(|error| unusable(&error))?;
-        if found.is_empty() {
-            return Err(unusable(&LoadError::Empty(path.display().to_string())));
-        }
-        files.extend(found);
-    }
+fn find(paths: &Paths) -> Result<Findings, Failure> {
+    let files = paths.files(COMMAND)?;
     let mut findings = Findings { files: files.len(), diagnostics: Vec::new(), conflict: None };
     let mut right = Vec::new();
     for path in files {
-        match definitions::read(&path).map_err(|error| unusable(&error))? {
+        match paths::read(&path, COMMAND)? {
             Ok(definition) => {
                 findings.diagnostics.extend_from_slice(&definition.warnings);
                 right.push((path, Arc::new(definition)));
@@ -79,11 +74,6 @@ fn find(paths: &[PathBuf]) -> Result<Findings, Failure> {
     }
     findings.conflict = Definitions::of(right).err().map(|conflict| conflict.to_string());
     Ok(findings)
-}
-
-/// What cannot be read was not checked: that is no answer.
-fn unusable(error: &LoadError) -> Failure {
-    Failure::cannot(error.to_string()).hint("`saga check` takes files, and folders with `*.yaml`")
 }
 
 impl Findings {

@@ -1,22 +1,23 @@
 //! `saga contract`: what participants must speak, without an orchestrator.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use saga_core::contract::Contract;
-use saga_engine::{
-    Definitions,
-    definitions::{self, LoadError},
-};
+use saga_engine::Definitions;
 use saga_protocol::ParticipantName;
 
-use super::{Failure, Status, output};
+use super::{
+    Failure, Status, output,
+    paths::{self, Paths},
+};
+
+const COMMAND: &str = "contract";
 
 /// What `saga contract` takes.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Definitions, or folders of them
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    paths: Paths,
     /// What the contract is written in
     #[arg(long, value_enum, default_value_t = Format::Jsonschema)]
     format: Format,
@@ -55,18 +56,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Status, Failure> {
 }
 
 /// All of them; a contract of what one orchestrator cannot serve would be none.
-fn read(paths: &[PathBuf]) -> Result<Vec<Arc<saga_core::Definition>>, Failure> {
-    let mut files = BTreeSet::new();
-    for path in paths {
-        let found = definitions::files(path).map_err(|error| unusable(&error))?;
-        if found.is_empty() {
-            return Err(unusable(&LoadError::Empty(path.display().to_string())));
-        }
-        files.extend(found);
-    }
+fn read(paths: &Paths) -> Result<Vec<Arc<saga_core::Definition>>, Failure> {
+    let files = paths.files(COMMAND)?;
     let (mut right, mut wrong) = (Vec::new(), Vec::new());
     for path in files {
-        match definitions::read(&path).map_err(|error| unusable(&error))? {
+        match paths::read(&path, COMMAND)? {
             Ok(definition) => right.push((path, Arc::new(definition))),
             Err(diagnostics) => wrong.extend(diagnostics),
         }
@@ -77,9 +71,4 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Arc<saga_core::Definition>>, Failure> {
     let all = right.iter().map(|(_, definition)| Arc::clone(definition)).collect();
     Definitions::of(right).map_err(|conflict| Failure::no(conflict.to_string()))?;
     Ok(all)
-}
-
-fn unusable(error: &LoadError) -> Failure {
-    let hint = "`saga contract` takes files, and folders with `*.yaml`";
-    Failure::cannot(error.to_string()).hint(hint)
 }

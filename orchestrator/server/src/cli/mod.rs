@@ -11,6 +11,7 @@ mod graph;
 mod journal;
 mod list;
 mod output;
+mod paths;
 mod schema;
 mod selection;
 mod show;

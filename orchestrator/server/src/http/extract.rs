@@ -73,7 +73,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Document<T> {
             return Err(Problem::new(Code::InvalidJson, "the body must be a JSON object"));
         }
         // Parts of it may go on to the database as they are.
-        let document = json::read(&bytes).and_then(|_| serde_json::from_slice(&bytes));
+        let document = json::check(&bytes).and_then(|()| serde_json::from_slice(&bytes));
         document.map(Self).map_err(|error| unreadable(&error))
     }
 }

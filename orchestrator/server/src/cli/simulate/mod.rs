@@ -7,18 +7,22 @@ mod rows;
 mod words;
 
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use saga_core::{Definition, rehearsal::Rehearsal};
-use saga_engine::definitions::{self, LoadError};
 use saga_protocol::Json;
 use serde_json::value::RawValue;
 
 use self::found::{Pairs, Simulated};
-use super::{Failure, Status, output, start};
+use super::{
+    Failure, Status, output,
+    paths::{self, Paths},
+    start,
+};
+
+const COMMAND: &str = "simulate";
 
 /// How long pairs of faults are run, for all definitions together: whoever waits for the table
 /// waits for nothing else.
@@ -27,9 +31,8 @@ const PAIRS_BUDGET: Duration = Duration::from_secs(5);
 /// What `saga simulate` takes.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Definitions, or folders of them
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    paths: Paths,
     /// The file of the input that every saga is given, which is JSON; `-` is the standard input.
     /// Without it, an input is made up from the definition's schema
     #[arg(long, value_name = "FILE")]
@@ -48,13 +51,13 @@ pub(crate) struct Arguments {
 /// Plays every definition through whatever can go wrong.
 pub(crate) fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let input = arguments.input.as_deref().map(read).transpose()?;
-    let files = files(&arguments.paths)?;
+    let files = arguments.paths.files(COMMAND)?;
     let share = u32::try_from(files.len()).unwrap_or(u32::MAX).max(1);
     let budget = (arguments.pairs || !arguments.no_pairs).then(|| PAIRS_BUDGET / share);
     let mut wrong = Vec::new();
     let mut all = Vec::new();
     for file in files {
-        match definitions::read(&file).map_err(|error| unusable(&error))? {
+        match paths::read(&file, COMMAND)? {
             Ok(definition) => {
                 let rehearsal = Rehearsal::of(&definition, input.as_ref());
                 let rehearsal = rehearsal.map_err(|unready| {
@@ -109,23 +112,6 @@ fn run_pairs(rehearsal: &Rehearsal<'_>, budget: Duration) -> Pairs {
         }
     }
     pairs
-}
-
-fn files(paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Failure> {
-    let mut files = BTreeSet::new();
-    for path in paths {
-        let found = definitions::files(path).map_err(|error| unusable(&error))?;
-        if found.is_empty() {
-            return Err(unusable(&LoadError::Empty(path.display().to_string())));
-        }
-        files.extend(found);
-    }
-    Ok(files)
-}
-
-fn unusable(error: &LoadError) -> Failure {
-    let hint = "`saga simulate` takes files, and folders with `*.yaml`";
-    Failure::cannot(error.to_string()).hint(hint)
 }
 
 fn read(path: &Path) -> Result<Json, Failure> {
