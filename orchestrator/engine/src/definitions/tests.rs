@@ -116,7 +116,7 @@ async fn what_is_wrong_changes_nothing_and_is_said_until_it_is_mended() {
     let cases: [(&str, Break<'_>); 4] = [
         ("a.yaml:2:1", &|| ground.write("a.yaml", "saga: a\nstps: []\n")),
         ("b.yaml", &|| ground.write("b.yaml", &text("b", "/a", "payment"))),
-        ("--defs", &|| fs::remove_file(&file).unwrap()),
+        ("has no definition", &|| fs::remove_file(&file).unwrap()),
         ("cannot read", &|| fs::remove_dir_all(&ground.folder).unwrap()),
     ];
     for (says, breaks) in cases {
@@ -124,7 +124,7 @@ async fn what_is_wrong_changes_nothing_and_is_said_until_it_is_mended() {
         breaks();
         // What is right beside it is not taken up either.
         fs::write(ground.folder.join("c.yaml"), text("c", "/c", "courier")).ok();
-        if says == "--defs" {
+        if says == "has no definition" {
             fs::remove_file(ground.folder.join("c.yaml")).unwrap();
         }
         assert_eq!(ground.reload().await, Reloaded::Refused, "{says}");
