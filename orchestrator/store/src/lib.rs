@@ -3,11 +3,14 @@
 //! `letter`.
 
 mod letter;
+mod locks;
 mod memory;
 mod page;
+mod paged;
 mod port;
 mod postgres;
 mod settle;
+mod sqlite;
 mod version;
 
 pub use letter::*;
@@ -15,4 +18,5 @@ pub use memory::{Dump, Memory};
 pub use page::*;
 pub use port::*;
 pub use postgres::{Options, Postgres, Unready};
+pub use sqlite::{Sqlite, Unusable};
 pub use version::*;

@@ -1,6 +1,7 @@
 //! What a list shows, and in which portions: both the rows and the bytes of a page are limited.
 
-use saga_protocol::Timestamp;
+use saga_protocol::{SagaId, Timestamp, limits};
+use uuid::Uuid;
 
 /// The payloads of one page, in bytes: what one answer may cost the process that reads it. A page
 /// of sagas as they commonly are is far below; of the largest ones it holds a dozen. A single row
@@ -39,4 +40,15 @@ pub struct Paged<T> {
     pub items: Vec<T>,
     /// Whether there are more behind the last of them.
     pub more: bool,
+}
+
+/// All of a page of sagas, newest first, have smaller ids than this. Ids begin with the milliseconds of their making, so
+/// sagas that are too young need not be read to be passed over.
+pub(crate) fn newest_first(after: Option<SagaId>, created_before: Option<Timestamp>) -> Uuid {
+    let created = created_before.map(|before| {
+        let millis = before.after(limits::CLOCK_SKEW_MAX).as_micros() / 1_000;
+        Uuid::from_u128(u128::try_from(millis).unwrap_or(0).saturating_add(1) << 80)
+    });
+    let after = after.map(|id| id.0);
+    after.into_iter().chain(created).min().unwrap_or(Uuid::max())
 }

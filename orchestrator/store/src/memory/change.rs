@@ -1,5 +1,5 @@
-//! The one way a saga changes: claim, decide, check, commit. The locks go with whoever holds them:
-//! a caller that goes away in the middle leaves nothing locked and nothing written.
+//! The one way a saga changes: claim, decide, check, commit. A caller that goes away in the middle
+//! leaves nothing locked and nothing written.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -10,62 +10,44 @@ use super::{
     rules::{self, Checked},
     tables::{Saga, Tables},
 };
-use crate::{Claim, Claimed, Decide, Error, JournalRow, Row, Update, Verdict, Wake};
+use crate::{Claim, Claimed, Decide, Error, JournalRow, Row, Update, Verdict, Wake, locks::Held};
 
 pub(super) async fn transact(
     memory: &Memory,
     claim: Claim,
     decide: Decide<'_>,
 ) -> Result<(), Error> {
-    let mut held = Held { memory, ids: BTreeSet::new() };
-    let claimed = held.claim(claim);
+    let (held, claimed) = take(memory, claim);
     let now = claimed.now;
     // Others run with these rows locked, and with what was decided about them not yet written.
     tokio::task::yield_now().await;
     let verdict = decide(claimed);
     memory.take_time().await;
-    memory.tables().commit(now, &held.ids, verdict)
+    memory.tables().commit(now, &held, verdict)
 }
 
-/// The rows that a transaction has locked.
-struct Held<'a> {
-    memory: &'a Memory,
-    ids: BTreeSet<SagaId>,
-}
-
-impl Held<'_> {
-    fn claim(&mut self, claim: Claim) -> Claimed {
-        let now = self.memory.clock();
-        let mut tables = self.memory.tables();
-        let mut claimed = Claimed { now, rows: Vec::new(), busy: Vec::new(), absent: Vec::new() };
-        let ids: Vec<_> = match claim {
-            Claim::Sagas(ids) => BTreeSet::from_iter(ids).into_iter().collect(),
-            Claim::Due(limit) => tables.due(now, limit),
-        };
-        for id in ids {
-            match tables.row(id) {
-                None => claimed.absent.push(id),
-                Some(_) if tables.locked.contains(&id) => claimed.busy.push(id),
-                Some(row) => {
-                    claimed.rows.push(row.clone());
-                    tables.locked.insert(id);
-                    self.ids.insert(id);
-                }
-            }
+fn take(memory: &Memory, claim: Claim) -> (Held, Claimed) {
+    let now = memory.clock();
+    let (tables, locks) = (memory.tables(), &memory.0.locks);
+    let mut claimed = Claimed { now, rows: Vec::new(), busy: Vec::new(), absent: Vec::new() };
+    let (held, ids) = match claim {
+        Claim::Sagas(ids) => {
+            let asked: BTreeSet<_> = ids.into_iter().collect();
+            let (there, absent): (Vec<_>, Vec<_>) =
+                asked.into_iter().partition(|id| tables.row(*id).is_some());
+            let held = locks.take(there.iter().copied(), usize::MAX);
+            claimed.busy = there.iter().copied().filter(|id| !held.has(*id)).collect();
+            claimed.absent = absent;
+            (held, there)
         }
-        claimed
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        let mut tables = self.memory.tables();
-        for id in &self.ids {
-            tables.locked.remove(id);
+        Claim::Due(limit) => {
+            let due = tables.due(now);
+            (locks.take(due.iter().copied(), usize::try_from(limit).unwrap_or(usize::MAX)), due)
         }
-        drop(tables);
-        self.memory.0.released.notify_waiters();
-    }
+    };
+    let mine = ids.into_iter().filter(|id| held.has(*id));
+    claimed.rows = mine.filter_map(|id| tables.row(id).cloned()).collect();
+    (held, claimed)
 }
 
 /// What a saga is to become.
@@ -75,20 +57,13 @@ struct Change {
 }
 
 impl Tables {
-    /// Those whose time has come and that nobody holds, earliest first.
-    fn due(&self, now: Timestamp, limit: u32) -> Vec<SagaId> {
-        let due = self.by_wake.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        due.filter(|id| !self.locked.contains(id)).take(limit).collect()
+    /// Those whose time has come, earliest first.
+    fn due(&self, now: Timestamp) -> Vec<SagaId> {
+        self.by_wake.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect()
     }
 
     /// Writes what was decided about the sagas that are held; all of it, or nothing.
-    fn commit(
-        &mut self,
-        now: Timestamp,
-        held: &BTreeSet<SagaId>,
-        verdict: Verdict,
-    ) -> Result<(), Error> {
+    fn commit(&mut self, now: Timestamp, held: &Held, verdict: Verdict) -> Result<(), Error> {
         let Verdict { updates, wakes, letters } = verdict;
         let mut changes = BTreeMap::new();
         for update in updates {
@@ -125,8 +100,8 @@ impl Tables {
     }
 
     /// A saga that may be changed.
-    fn held(&self, held: &BTreeSet<SagaId>, id: SagaId) -> Result<&Row, Error> {
-        let row = self.row(id).filter(|_| held.contains(&id));
+    fn held(&self, held: &Held, id: SagaId) -> Result<&Row, Error> {
+        let row = self.row(id).filter(|_| held.has(id));
         row.ok_or_else(|| Error::Permanent(format!("saga `{id}` was decided and not claimed")))
     }
 }

@@ -1,37 +1,18 @@
 //! Writing without deciding: later looks, sagas that nobody understands, definitions.
 
-use std::time::Duration;
-
 use saga_protocol::Timestamp;
-use tokio::time::timeout;
 
 use super::{
     Memory,
     tables::{Kept, Tables},
 };
-use crate::{DefinitionRow, Error, Postpone, Sideline, letter::storable};
-
-/// A row that is held longer than this is not coming, as on Postgres.
-const LOCK_MAX: Duration = Duration::from_secs(2);
+use crate::{DefinitionRow, Error, Postpone, Sideline, letter::storable, locks::Locks};
 
 /// Waits for whoever holds the saga, since what is set aside is set aside whatever else happens.
 pub(super) async fn sideline(memory: &Memory, sideline: &Sideline) -> Result<(), Error> {
-    let free = async {
-        loop {
-            // Told of what is released from here on, so that nothing is missed.
-            let released = memory.0.released.notified();
-            {
-                let mut tables = memory.tables();
-                if !tables.locked.contains(&sideline.id) {
-                    tables.sideline(memory.clock(), sideline);
-                    return;
-                }
-            }
-            released.await;
-        }
-    };
-    let late = |_| Error::Transient(format!("saga `{}` is held by another", sideline.id));
-    timeout(LOCK_MAX, free).await.map_err(late)
+    let _held = memory.0.locks.wait_for(sideline.id).await?;
+    memory.tables().sideline(memory.clock(), sideline);
+    Ok(())
 }
 
 impl Tables {
@@ -56,12 +37,12 @@ impl Tables {
     }
 
     /// Whoever holds a saga moves it on, and needs no postponing.
-    pub(super) fn postpone(&mut self, wakes: &[Postpone]) {
+    pub(super) fn postpone(&mut self, locks: &Locks, wakes: &[Postpone]) {
         for wake in wakes {
             let is_later = self.row(wake.id).is_some_and(|row| {
                 row.version == wake.version && row.wake_at.is_some_and(|at| at < wake.wake_at)
             });
-            if is_later && !self.locked.contains(&wake.id) {
+            if is_later && locks.take([wake.id], 1).has(wake.id) {
                 self.change(wake.id, |saga| saga.row.wake_at = Some(wake.wake_at));
             }
         }

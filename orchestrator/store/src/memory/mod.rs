@@ -23,14 +23,14 @@ use std::{
 
 use async_trait::async_trait;
 use saga_protocol::{SagaId, Timestamp};
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::tables::Tables;
 use crate::{
     Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, InFlight,
     JournalRow, Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store, Version,
-    Versions,
+    Versions, locks::Locks,
 };
 
 /// 2026-01-01T00:00:00Z, when every store in memory is made by its own clock.
@@ -48,8 +48,7 @@ struct Shared {
     takes: Box<dyn Fn() -> Duration + Send + Sync>,
     /// Held for a moment, never while anybody decides or waits.
     tables: Mutex<Tables>,
-    /// Told when locks of rows go.
-    released: Notify,
+    locks: Locks,
 }
 
 /// All that a store holds.
@@ -85,7 +84,7 @@ impl Memory {
             made: Instant::now(),
             takes: Box::new(takes),
             tables: Mutex::default(),
-            released: Notify::new(),
+            locks: Locks::default(),
         }))
     }
 
@@ -131,7 +130,7 @@ impl Store for Memory {
     }
 
     async fn postpone(&self, wakes: &[Postpone]) -> Result<(), Error> {
-        self.tables().postpone(wakes);
+        self.tables().postpone(&self.0.locks, wakes);
         Ok(())
     }
 

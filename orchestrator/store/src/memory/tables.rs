@@ -19,8 +19,6 @@ pub(super) struct Tables {
     pub(super) letters: BTreeMap<Uuid, DeadLetterRow>,
     /// The order of letters.
     pub(super) letters_by_time: BTreeSet<(Timestamp, Uuid)>,
-    /// The sagas that transactions hold.
-    pub(super) locked: BTreeSet<SagaId>,
     pub(super) by_idempotency_key: BTreeMap<Scoped, SagaId>,
     /// All sagas that ever had a business key.
     pub(super) by_key: BTreeMap<Scoped, BTreeSet<SagaId>>,

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::{
     error::{before_commit, in_commit},
-    paged::{self, paged},
     rows,
     stamp::Stamp,
     transaction::acquire,
@@ -15,6 +14,7 @@ use super::{
 use crate::{
     Closed, ClosedAs, Closure, DeadLetter, DeadLetterRow, Error, Letters, Page, Paged,
     letter::storable,
+    paged::{self, paged},
 };
 
 /// The columns that [`read`] reads.
@@ -84,7 +84,7 @@ pub(super) async fn list(
         .fetch_all(&mut *acquire(pool).await?)
         .await
         .map_err(before_commit)?;
-    paged::read(&found, read)
+    rows::page(&found, read)
 }
 
 pub(super) async fn get(pool: &PgPool, id: Uuid) -> Result<Option<DeadLetterRow>, Error> {

@@ -1,17 +1,20 @@
 //! Lists, each in an order and by pages. Locks nothing.
 
-use saga_protocol::{SagaId, Timestamp, limits};
+use saga_protocol::{SagaId, Timestamp};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
     error::before_commit,
-    paged::{self, paged},
     rows::{self, columns},
     stamp::Stamp,
     transaction::acquire,
 };
-use crate::{Error, Filter, Page, Paged, Row};
+use crate::{
+    Error, Filter, Page, Paged, Row,
+    page::newest_first,
+    paged::{self, paged},
+};
 
 /// What a saga counts for on a page.
 macro_rules! size {
@@ -51,7 +54,7 @@ pub(super) async fn list(
         .persistent(false)
         .bind(i64::from(page.limit))
         .bind(paged::BYTES_MAX)
-        .bind(bound(page.after, *created_before))
+        .bind(newest_first(page.after, *created_before))
         .bind((!statuses.is_empty()).then_some(statuses))
         .bind(definition)
         .bind(created_before.map(Stamp))
@@ -60,18 +63,7 @@ pub(super) async fn list(
         .fetch_all(&mut *acquire(pool).await?)
         .await
         .map_err(before_commit)?;
-    paged::read(&found, rows::saga)
-}
-
-/// All of a page have smaller ids than this. Ids begin with the milliseconds of their making, so
-/// sagas that are too young need not be read to be passed over.
-fn bound(after: Option<SagaId>, created_before: Option<Timestamp>) -> Uuid {
-    let created = created_before.map(|before| {
-        let millis = before.after(limits::CLOCK_SKEW_MAX).as_micros() / 1_000;
-        Uuid::from_u128(u128::try_from(millis).unwrap_or(0).saturating_add(1) << 80)
-    });
-    let after = after.map(|id| id.0);
-    after.into_iter().chain(created).min().unwrap_or(Uuid::max())
+    rows::page(&found, rows::saga)
 }
 
 pub(super) async fn unended(pool: &PgPool, page: &Page<SagaId>) -> Result<Paged<Row>, Error> {
@@ -97,7 +89,7 @@ pub(super) async fn unended(pool: &PgPool, page: &Page<SagaId>) -> Result<Paged<
         .fetch_all(&mut *acquire(pool).await?)
         .await
         .map_err(before_commit)?;
-    paged::read(&found, rows::saga)
+    rows::page(&found, rows::saga)
 }
 
 pub(super) async fn waking(
@@ -119,5 +111,5 @@ pub(super) async fn waking(
         .fetch_all(&mut *acquire(pool).await?)
         .await
         .map_err(before_commit)?;
-    paged::read(&found, rows::saga)
+    rows::page(&found, rows::saga)
 }

@@ -7,7 +7,6 @@ mod error;
 mod keep;
 mod letters;
 mod list;
-mod paged;
 mod read;
 mod rows;
 mod schema;

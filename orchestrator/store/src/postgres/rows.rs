@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use sqlx::{Row as _, postgres::PgRow};
 
 use super::{error::before_commit, stamp::Stamp};
-use crate::{DefinitionRow, Error, JournalRow, Row};
+use crate::{DefinitionRow, Error, JournalRow, Paged, Row};
 
 /// The columns that [`saga`] reads; payloads as text, byte for byte.
 macro_rules! columns {
@@ -23,6 +23,18 @@ pub(super) fn all<T>(
     read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
 ) -> Result<Vec<T>, Error> {
     rows.iter().map(read).collect::<Result<_, _>>().map_err(before_commit)
+}
+
+/// What a statement of [`paged!`](crate::paged::paged) answered.
+pub(super) fn page<T>(
+    found: &[PgRow],
+    read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+) -> Result<Paged<T>, Error> {
+    let more = match found.last() {
+        Some(last) => last.try_get("more").map_err(before_commit)?,
+        None => false,
+    };
+    Ok(Paged { items: all(found, read)?, more })
 }
 
 pub(super) fn saga(row: &PgRow) -> Result<Row, sqlx::Error> {

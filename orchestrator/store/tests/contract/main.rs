@@ -1,5 +1,5 @@
 //! What every store promises, run on each adapter, and what one of them alone can be asked. Run
-//! with `cargo run -p lab -- test`; what is in memory needs no server.
+//! with `cargo run -p lab -- test`; only what is on Postgres needs a server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod changing;
@@ -8,6 +8,7 @@ mod lettering;
 mod memory;
 mod postgres;
 mod reading;
+mod sqlite;
 mod starting;
 mod support;
 
@@ -20,6 +21,17 @@ macro_rules! contract {
                 async fn $promise() {
                     let ground = crate::postgres::ground().await;
                     crate::$part::$promise(ground.store.clone(), ground.other.clone()).await;
+                }
+            )+)+
+        }
+
+        mod on_sqlite {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $promise() {
+                    let ground = crate::sqlite::ground().await;
+                    let other = std::sync::Arc::new((*ground.store).clone());
+                    crate::$part::$promise(ground.store.clone(), other).await;
                 }
             )+)+
         }

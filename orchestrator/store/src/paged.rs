@@ -1,13 +1,10 @@
-//! Pages that are limited in bytes: what does not fit is not even sent.
+//! Pages that are limited in bytes: what does not fit is not even read, on either database.
 
-use sqlx::{Row as _, postgres::PgRow};
-
-use super::{error::before_commit, rows};
-use crate::{Error, PAGE_BYTES_MAX, Paged};
+use crate::PAGE_BYTES_MAX;
 
 /// [`PAGE_BYTES_MAX`] as a parameter.
 #[expect(clippy::cast_possible_wrap, reason = "it is some megabytes")]
-pub(super) const BYTES_MAX: i64 = PAGE_BYTES_MAX as i64;
+pub(crate) const BYTES_MAX: i64 = PAGE_BYTES_MAX as i64;
 
 /// The statement that reads as much of a page as fits: `$1` is its limit in rows, `$2` the one in
 /// bytes. One row more is read, and not sent, to know whether there are more.
@@ -35,16 +32,4 @@ macro_rules! paged {
         )
     };
 }
-pub(super) use paged;
-
-/// What such a statement answered.
-pub(super) fn read<T>(
-    found: &[PgRow],
-    read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
-) -> Result<Paged<T>, Error> {
-    let more = match found.last() {
-        Some(last) => last.try_get("more").map_err(before_commit)?,
-        None => false,
-    };
-    Ok(Paged { items: rows::all(found, read)?, more })
-}
+pub(crate) use paged;
