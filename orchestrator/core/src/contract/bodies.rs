@@ -4,7 +4,7 @@ use saga_protocol::{Knowledge, Outcome, limits};
 use serde_json::{Value, json, value::RawValue};
 
 use super::embed::{Shared, Source};
-use crate::definition::{Compensation, Definition, Expression, Root, Step, Template};
+use crate::definition::{Branch, Compensation, Definition, Expression, Root, Step, Template};
 
 /// What a command brings and what is answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,20 +81,36 @@ impl Reader<'_> {
         template.schema(&mut |expression| self.expression(expression))
     }
 
-    /// What an expression makes that stands alone: by the schema of what it names, or else by the
+    /// What an expression makes that stands alone: by the schemas of what it names, and by the
     /// kinds that it was proven to be of.
     fn expression(&mut self, expression: &Expression) -> Value {
-        let named = expression.path().and_then(|(root, fields)| self.path(root, fields));
-        let kinds = || {
-            let kinds = expression.kinds().map(|kinds| kinds.type_names()).unwrap_or_default();
-            match kinds.as_slice() {
-                [] => anything(),
-                _ if kinds.len() >= ALL_KINDS => anything(),
-                [only] => json!({ "type": only }),
-                several => json!({ "type": several }),
+        let (mut schemas, mut constants) = (Vec::new(), Vec::new());
+        for branch in expression.branches() {
+            let known = match branch {
+                Branch::Path(root, fields) => self.path(root, fields).map(|it| (it, &mut schemas)),
+                Branch::Constant(value) => Some((value.clone(), &mut constants)),
+                Branch::Computed => None,
+            };
+            let Some((schema, all)) = known else {
+                return of_kinds(expression);
+            };
+            if !all.contains(&schema) {
+                all.push(schema);
             }
-        };
-        named.unwrap_or_else(kinds)
+        }
+        schemas.extend(match constants.as_slice() {
+            [] => None,
+            [Value::Null] => Some(json!({ "type": "null" })),
+            [only] => Some(json!({ "const": only })),
+            several => Some(json!({ "enum": several })),
+        });
+        if let [only] = schemas.as_slice() {
+            return only.clone();
+        }
+        // Which tests led to which branch is told by the kinds alone.
+        let mut any = of_kinds(expression);
+        any["anyOf"] = schemas.into();
+        any
     }
 
     fn path(&mut self, root: &Root, fields: &[String]) -> Option<Value> {
@@ -146,6 +162,17 @@ const ALL_KINDS: usize = 6;
 
 fn anything() -> Value {
     json!({})
+}
+
+/// By the kinds that it was proven to be of alone.
+fn of_kinds(expression: &Expression) -> Value {
+    let kinds = expression.kinds().map(|kinds| kinds.type_names()).unwrap_or_default();
+    match kinds.as_slice() {
+        [] => anything(),
+        _ if kinds.len() >= ALL_KINDS => anything(),
+        [only] => json!({ "type": only }),
+        several => json!({ "type": several }),
+    }
 }
 
 /// The body of a reply.

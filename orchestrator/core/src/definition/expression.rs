@@ -9,6 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
     ast::{self, ENV, Survey},
+    branch::{self, Branch},
     diagnostic::Severity,
     payload,
     scope::{Root, Scope, Unseen, View},
@@ -25,6 +26,7 @@ pub struct Expression {
     survey: Survey,
     /// The kinds that its value can be of, where that was found out.
     kinds: Option<Kinds>,
+    branches: Vec<Branch>,
 }
 
 /// An expression that has no value for the given input.
@@ -93,8 +95,9 @@ impl Expression {
         let mut program = program.expression().clone();
         let typing = view.typing.as_ref();
         let kinds = typing.map(|typing| types::infer(&program, view, typing).kinds());
+        let branches = branch::branches(&program, view);
         ast::guard_loops(&mut program);
-        (Some(Self { source: source.to_owned(), program, survey, kinds }), problems)
+        (Some(Self { source: source.to_owned(), program, survey, kinds, branches }), problems)
     }
 
     /// The expression as it is written.
@@ -127,9 +130,9 @@ impl Expression {
         Err(self.error(format!("it is neither true nor false, but a {}", value.type_of())))
     }
 
-    /// Where it is nothing but a path: what that begins at, and the fields below.
-    pub(crate) fn path(&self) -> Option<(&Root, &[String])> {
-        self.survey.path.as_ref().map(|(root, fields)| (root, fields.as_slice()))
+    /// All that it can come to.
+    pub(crate) fn branches(&self) -> &[Branch] {
+        &self.branches
     }
 
     /// The kinds that its value can be of; `None` where nothing was proven.

@@ -5,6 +5,7 @@
 //! a definition is stored (`canonical`).
 
 mod ast;
+mod branch;
 mod canonical;
 mod diagnostic;
 mod duration;
@@ -28,6 +29,7 @@ mod times;
 mod tree;
 pub(crate) mod types;
 
+pub(crate) use branch::Branch;
 pub use diagnostic::{Diagnostic, Severity};
 pub use expression::{Expression, ExpressionError};
 pub use format::format_schema;

@@ -1,6 +1,6 @@
 //! The two forms of a contract.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{CHECKOUT, ORDER, TRIP, VOYAGE, accepts, contract};
 
@@ -65,6 +65,51 @@ fn one_participant_is_told_only_what_concerns_it() {
     let users = &document["payment"]["actions"]["charge"]["used_by"];
     assert_eq!(*users, serde_json::json!(["order.payment", "voyage.charge"]));
     assert!(contract.only(&"nobody".parse().unwrap()).is_none());
+}
+
+/// A guard says which of two things is sent, and takes nothing from what is said of either.
+#[test]
+fn what_stands_behind_a_guard_is_held_to_its_schema() {
+    let text = "
+saga: guarded
+input:
+  type: object
+  required: [size]
+  properties:
+    size: { type: [integer, 'null'], minimum: 3 }
+    note: { type: string, maxLength: 3 }
+    mark: { type: string, pattern: '^[A-Z]$' }
+steps:
+  - name: a
+    participant: p
+    action: do
+    compensation: none
+    input:
+      note: '${has(input.note) ? input.note : null}'
+      size: '${input.size == null ? 7 : input.size}'
+      both: '${has(input.mark) ? input.mark : has(input.note) ? input.note : \"none\"}'
+      word: '${has(input.mark) ? \"yes\" : \"no\"}'
+      made: '${has(input.note) ? input.note + \"!\" : null}'
+";
+    let document = contract(&[text]).to_json_schema();
+    let takes = |field: &str, value: Value| {
+        let pointer = format!("/p/actions/do/command/properties/{field}");
+        accepts(&document, &pointer, &value)
+    };
+    for (field, right, wrong) in [
+        ("note", vec![json!("abc"), json!(null)], vec![json!("abcd"), json!(7)]),
+        ("size", vec![json!(7), json!(3)], vec![json!(null), json!(2), json!("7")]),
+        ("both", vec![json!("A"), json!("abc"), json!("none")], vec![json!("four"), json!(null)]),
+        ("word", vec![json!("yes"), json!("no")], vec![json!("maybe")]),
+        ("made", vec![json!("abcd!"), json!(null)], vec![json!(7)]),
+    ] {
+        for value in right {
+            assert!(takes(field, value.clone()), "{field}: {value}\n{document:#}");
+        }
+        for value in wrong {
+            assert!(!takes(field, value.clone()), "{field}: {value}\n{document:#}");
+        }
+    }
 }
 
 #[test]
