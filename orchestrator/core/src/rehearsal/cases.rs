@@ -178,29 +178,30 @@ fn one_way(definition: &Definition, cases: &[Case]) -> Vec<OneWay> {
 
 impl<'a> Base<'a> {
     fn of(definition: &'a Definition, given: Option<&'a Json>) -> Result<Self, Unready> {
+        let saga = || definition.name.to_string();
         let input = match (given, &definition.input) {
-            (Some(given), _) => serde_json::from_str(given.get()).ok(),
-            (None, Some(schema)) => plausible::value(schema.source(), ""),
-            (None, None) => Some(json!({})),
+            (Some(given), _) => serde_json::from_str(given.get())
+                .map_err(|error| Unready::Given { saga: saga(), why: error.to_string() })?,
+            (None, Some(schema)) => plausible::value(schema.source())
+                .map_err(|unmade| Unready::Input { saga: saga(), why: unmade.to_string() })?,
+            (None, None) => json!({}),
         };
         let mut base = Self {
             definition,
-            values: vec![input],
+            values: vec![Some(input)],
             schemas: vec![definition.input.as_ref()],
             given,
         };
         for step in &definition.steps {
             let schema = step.output.as_ref();
-            let value = schema.and_then(|schema| plausible::value(schema.source(), ""));
-            let why = match (schema, &value) {
-                (Some(schema), Some(value)) => misfit(schema, value),
-                (Some(_), None) => Some("its schema asks for more than is understood".to_owned()),
-                (None, _) => None,
-            };
-            if let Some(why) = why {
-                let (saga, step) = (definition.name.to_string(), step.name.to_string());
-                return Err(Unready::Output { saga, step, why });
-            }
+            let value = schema.map(|schema| {
+                let made = plausible::value(schema.source()).map_err(|unmade| unmade.to_string());
+                made.and_then(|value| misfit(schema, &value).map_or(Ok(value), Err))
+            });
+            let value = value.transpose().map_err(|why| {
+                let step = step.name.to_string();
+                Unready::Output { saga: saga(), step, why }
+            })?;
             base.values.push(value);
             base.schemas.push(schema);
         }
@@ -208,8 +209,9 @@ impl<'a> Base<'a> {
     }
 
     /// The plausible values, then others that may decide a condition otherwise: all combinations
-    /// where there are few, else each by itself and each pair.
-    fn combinations(&self) -> Vec<Vec<Option<Value>>> {
+    /// where there are few, else each by itself and each pair. Made one by one: together they may
+    /// be large.
+    fn combinations(&self) -> impl Iterator<Item = Vec<Option<Value>>> {
         let hints = Hints::of(self.definition);
         let mut choices: Vec<(usize, Choice)> = Vec::new();
         for (at, (schema, value)) in self.schemas.iter().zip(&self.values).enumerate() {
@@ -225,7 +227,7 @@ impl<'a> Base<'a> {
             Some(all) => every(&options.collect::<Vec<_>>(), all),
             None => singles_and_pairs(&options.collect::<Vec<_>>()),
         };
-        let made = picks.into_iter().map(|picks| {
+        picks.into_iter().map(move |picks| {
             let mut values = self.values.clone();
             for (choice, which) in picks {
                 let (at, choice) = &choices[choice];
@@ -234,8 +236,7 @@ impl<'a> Base<'a> {
                 }
             }
             values
-        });
-        made.collect()
+        })
     }
 
     /// A case of these values, unless the definition holds something against them.
@@ -247,7 +248,7 @@ impl<'a> Base<'a> {
             }
         }
         let mut values = values.iter().map(|value| value.as_ref().and_then(written));
-        let made = values.next().flatten().ok_or("its schema asks for more than is understood")?;
+        let made = values.next().flatten().ok_or("it cannot be written as JSON")?;
         let input = self.given.cloned().unwrap_or(made);
         let key = definition.key(&input).map_err(|error| error.to_string())?;
         definition.worth(&input).map_err(|error| error.to_string())?;

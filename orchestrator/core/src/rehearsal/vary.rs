@@ -1,6 +1,8 @@
 //! Other values than the plausible one: whatever may decide a condition. Only what some condition
 //! names is varied, and numbers and texts only to what stands in conditions.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::plausible;
@@ -10,10 +12,15 @@ use crate::definition::Definition;
 const ITEMS_MAX: usize = 50;
 /// How deep a value is varied.
 const DEPTH_MAX: usize = 8;
+/// Numbers and texts of conditions, and members of an `enum`, that are tried: enough for what is
+/// written by hand, and each is tried at every place that a condition names.
+const HINTS_MAX: usize = 50;
+/// Places that are varied: with two alternatives each, pairs of them are more than are tried.
+const PLACES_MAX: usize = 50;
 
 /// What the conditions of a definition say.
 pub(super) struct Hints {
-    words: Vec<String>,
+    words: BTreeSet<String>,
     numbers: Vec<f64>,
     texts: Vec<String>,
 }
@@ -27,7 +34,7 @@ pub(super) struct Choice {
 impl Hints {
     /// Reads the conditions.
     pub(super) fn of(definition: &Definition) -> Self {
-        let mut hints = Self { words: Vec::new(), numbers: Vec::new(), texts: Vec::new() };
+        let mut hints = Self { words: BTreeSet::new(), numbers: vec![], texts: vec![] };
         for when in definition.steps.iter().filter_map(|step| step.when.as_ref()) {
             hints.read(when.source());
         }
@@ -40,19 +47,25 @@ impl Hints {
             let end = match next {
                 '"' | '\'' => {
                     let text = rest[1..].split(next).next().unwrap_or("");
-                    self.texts.push(text.to_owned());
+                    if self.texts.len() < HINTS_MAX && !self.texts.iter().any(|it| it == text) {
+                        self.texts.push(text.to_owned());
+                    }
                     text.len() + 2
                 }
                 '0'..='9' => {
                     let is_part = |c: char| c.is_ascii_digit() || c == '.';
                     let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-                    self.numbers.extend(rest[..end].parse::<f64>());
+                    let number = rest[..end].parse::<f64>().ok();
+                    let number = number.filter(|number| !self.numbers.contains(number));
+                    if self.numbers.len() < HINTS_MAX {
+                        self.numbers.extend(number);
+                    }
                     end
                 }
                 'a'..='z' | 'A'..='Z' | '_' => {
                     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
                     let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-                    self.words.push(rest[..end].to_owned());
+                    self.words.insert(rest[..end].to_owned());
                     end
                 }
                 other => other.len_utf8(),
@@ -76,19 +89,19 @@ impl Hints {
         path: &mut Vec<String>,
         choices: &mut Vec<Choice>,
     ) {
-        if path.len() > DEPTH_MAX {
+        if path.len() > DEPTH_MAX || choices.len() >= PLACES_MAX {
             return;
         }
         let schema = plausible::resolved(root, schema);
         match value {
             Value::Object(entries) => {
-                let required: Vec<_> = plausible::required(schema).collect();
+                let required: BTreeSet<_> = plausible::required(schema).collect();
                 for (name, value) in entries {
                     let any = Value::Bool(true);
                     let property = schema.get("properties").and_then(|all| all.get(name));
                     let property = plausible::resolved(root, property.unwrap_or(&any));
                     path.push(name.clone());
-                    if self.words.iter().any(|word| word == name) {
+                    if self.words.contains(name) {
                         let mut instead: Vec<_> =
                             self.instead(property, value).into_iter().map(Some).collect();
                         if !required.contains(&name.as_str()) {
@@ -114,7 +127,7 @@ impl Hints {
     fn instead(&self, schema: &Value, value: &Value) -> Vec<Value> {
         let mut instead: Vec<Value> = Vec::new();
         let members = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
-        instead.extend(members.cloned());
+        instead.extend(members.take(HINTS_MAX).cloned());
         let types = plausible::types(schema);
         let may_be = |name: &str| types.is_empty() || types.contains(&name);
         if may_be("boolean") {
@@ -136,9 +149,9 @@ impl Hints {
         if let Value::Array(items) = value {
             let lengths = near.iter().filter_map(|number| plausible::whole(*number));
             let lengths = lengths.filter_map(|length| usize::try_from(length).ok());
-            let lengths: Vec<_> =
-                lengths.chain([0]).filter(|length| *length <= ITEMS_MAX).collect();
             let item = items.first().cloned().unwrap_or(Value::Null);
+            let most = ITEMS_MAX.min(plausible::WORK_MAX / item.to_string().len());
+            let lengths: BTreeSet<_> = lengths.chain([0]).filter(|it| *it <= most).collect();
             instead.extend(lengths.iter().map(|length| Value::from(vec![item.clone(); *length])));
         }
         if types.contains(&"null") {

@@ -187,6 +187,37 @@ fn what_cannot_be_made_up_is_said_and_can_be_given() {
     assert!(matches!(unready, Unready::Given { .. }), "{unready}");
 }
 
+/// A few lines of a schema can ask for more than any machine has.
+#[test]
+fn what_is_made_up_has_a_limit() {
+    let with = |input: &str| {
+        let step = "{ name: a, participant: p, action: do, compensation: undo }";
+        let text = format!("saga: test\ninput: {input}\nsteps:\n  - {step}\n");
+        let made = Rehearsal::of(&parse(&text), None).map(|it| it.cases()[0].input.to_string());
+        made.map_err(|unready| unready.to_string())
+    };
+    let all = "[{ $ref: '#' }, { $ref: '#' }]";
+    let list = "{ type: array, minItems: 1000, items: ";
+    let too_much = [
+        format!("{{ allOf: {all}, anyOf: {all} }}"),
+        format!("{list}{list}{list} {{ type: integer }} }} }} }}"),
+        format!("{{ type: object, required: [l], properties: {{ l: {list}{list} {{}} }} }} }} }}"),
+        format!("{list} {{ type: string, pattern: '^[0-9]{{70}}$' }} }}"),
+    ];
+    for input in too_much {
+        assert_eq!(
+            with(&input).unwrap_err(),
+            "no input for saga `test` could be made up: its schema asks for more than 16384 \
+             bytes, or leaves too much to try",
+            "{input}"
+        );
+    }
+    // What need not be there is left out where all of it would be too much.
+    let tree = "{ type: object, required: [n], properties: { n: { type: integer },
+        l: { $ref: '#' }, m: { $ref: '#' }, r: { $ref: '#' } } }";
+    assert_eq!(with(tree).unwrap(), r#"{"n":1}"#);
+}
+
 fn define(steps: &str) -> Definition {
     parse(&format!("saga: test\ndeadline: 1h\nsteps:\n{steps}"))
 }
