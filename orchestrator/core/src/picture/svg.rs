@@ -125,7 +125,8 @@ fn legend(picture: &Picture, layout: &Layout) -> String {
 
 /// The whole in a few sentences, for whoever does not see it.
 fn in_words(picture: &Picture) -> String {
-    let mut words: Vec<_> = picture.description.iter().cloned().collect();
+    let description = picture.description.iter().flat_map(|text| text.split_whitespace());
+    let mut words: Vec<_> = description.map(str::to_owned).collect();
     for (step, node) in picture.nodes.iter().enumerate() {
         let before = picture.forward.iter().filter(|edge| edge.to == step);
         let before: Vec<_> = before.map(|edge| picture.nodes[edge.from].name.as_str()).collect();

@@ -20,8 +20,8 @@ pub(super) fn escape(text: &str, means: impl Fn(char) -> Option<&'static str>) -
     for c in text.chars() {
         match means(c) {
             Some(instead) => out.push_str(instead),
-            // Neither XML nor the others have a way to write these.
-            None if c.is_control() => out.push('\u{fffd}'),
+            // XML has no way to write most of these, and nobody sees any of them.
+            None if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
             None => out.push(c),
         }
     }
