@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use saga_core::{Diagnostic, definition::Severity};
+use saga_engine::Definitions;
 use serde_json::json;
 
 use super::{
     Failure, Status, output,
-    paths::{self, Paths},
+    paths::{Paths, Unreadable},
     view,
 };
-use saga_engine::Definitions;
 
 const COMMAND: &str = "check";
 
@@ -33,47 +33,44 @@ struct Findings {
     diagnostics: Vec<Diagnostic>,
     /// Between files: each is right and they do not go together.
     conflict: Option<String>,
+    unreadable: Vec<Unreadable>,
 }
 
-/// Checks all, and what they are to each other: they are meant for one orchestrator.
+/// Checks all that can be read, and what they are to each other: they are meant for one
+/// orchestrator.
 pub(crate) fn run(arguments: &Arguments) -> Result<Status, Failure> {
-    let findings = find(&arguments.paths)?;
+    let findings = find(&arguments.paths);
     match arguments.json {
         true => output::data(&findings.to_json())?,
         false if findings.is_empty() => {}
         false => output::data(&findings.to_text())?,
     }
-    let (errors, warnings) = (findings.errors(), findings.warnings());
-    let count =
-        |number: usize, thing| view::count(u32::try_from(number).unwrap_or(u32::MAX), thing);
-    let found = match (errors, warnings) {
-        (0, 0) => "nothing wrong".to_owned(),
-        (errors, 0) => count(errors, "error"),
-        (0, warnings) => count(warnings, "warning"),
-        (errors, warnings) => {
-            format!("{}, {}", count(errors, "error"), count(warnings, "warning"))
-        }
-    };
-    output::say(&format!("{} checked, {found}", count(findings.files, "definition")));
-    let is_refused = errors > 0 || (arguments.deny_warnings && warnings > 0);
-    Ok(if is_refused { Status::No } else { Status::Done })
+    for unreadable in &findings.unreadable {
+        output::failure(&unreadable.failure(COMMAND));
+    }
+    output::say(&findings.summary());
+    let is_refused = findings.errors() > 0 || (arguments.deny_warnings && findings.warnings() > 0);
+    Ok(match findings.unreadable.as_slice() {
+        [] if is_refused => Status::No,
+        [] => Status::Done,
+        _ => Status::Cannot,
+    })
 }
 
-fn find(paths: &Paths) -> Result<Findings, Failure> {
-    let files = paths.files(COMMAND)?;
-    let mut findings = Findings { files: files.len(), diagnostics: Vec::new(), conflict: None };
-    let mut right = Vec::new();
-    for path in files {
-        match paths::read(&path, COMMAND)? {
+fn find(paths: &Paths) -> Findings {
+    let found = paths.read();
+    let (files, mut diagnostics, mut right) = (found.files.len(), Vec::new(), Vec::new());
+    for (path, parsed) in found.files {
+        match parsed {
             Ok(definition) => {
-                findings.diagnostics.extend_from_slice(&definition.warnings);
+                diagnostics.extend_from_slice(&definition.warnings);
                 right.push((path, Arc::new(definition)));
             }
-            Err(wrong) => findings.diagnostics.extend(wrong),
+            Err(wrong) => diagnostics.extend(wrong),
         }
     }
-    findings.conflict = Definitions::of(right).err().map(|conflict| conflict.to_string());
-    Ok(findings)
+    let conflict = Definitions::of(right).err().map(|conflict| conflict.to_string());
+    Findings { files, diagnostics, conflict, unreadable: found.unreadable }
 }
 
 impl Findings {
@@ -83,6 +80,25 @@ impl Findings {
 
     fn warnings(&self) -> usize {
         self.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count()
+    }
+
+    /// How many of what, in one line.
+    fn summary(&self) -> String {
+        let count =
+            |number: usize, thing| view::count(u32::try_from(number).unwrap_or(u32::MAX), thing);
+        let found = match (self.errors(), self.warnings()) {
+            (0, 0) => "nothing wrong".to_owned(),
+            (errors, 0) => count(errors, "error"),
+            (0, warnings) => count(warnings, "warning"),
+            (errors, warnings) => {
+                format!("{}, {}", count(errors, "error"), count(warnings, "warning"))
+            }
+        };
+        let checked = format!("{} checked, {found}", count(self.files, "definition"));
+        match self.unreadable.len() {
+            0 => checked,
+            unreadable => format!("{checked}; {} could not be read", count(unreadable, "path")),
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -102,6 +118,7 @@ impl Findings {
                 .iter()
                 .map(|message| json!({ "severity": Severity::Error, "message": message })),
         );
+        items.extend(self.unreadable.iter().map(Unreadable::to_json));
         json!({ "items": items, "next": null }).to_string()
     }
 }

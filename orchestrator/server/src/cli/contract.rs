@@ -6,10 +6,7 @@ use saga_core::contract::Contract;
 use saga_engine::Definitions;
 use saga_protocol::ParticipantName;
 
-use super::{
-    Failure, Status, output,
-    paths::{self, Paths},
-};
+use super::{Failure, Status, output, paths::Paths};
 
 const COMMAND: &str = "contract";
 
@@ -57,17 +54,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Status, Failure> {
 
 /// All of them; a contract of what one orchestrator cannot serve would be none.
 fn read(paths: &Paths) -> Result<Vec<Arc<saga_core::Definition>>, Failure> {
-    let files = paths.files(COMMAND)?;
-    let (mut right, mut wrong) = (Vec::new(), Vec::new());
-    for path in files {
-        match paths::read(&path, COMMAND)? {
-            Ok(definition) => right.push((path, Arc::new(definition))),
-            Err(diagnostics) => wrong.extend(diagnostics),
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(Failure::wrong(&wrong));
-    }
+    let right = paths.read().whole(COMMAND)?;
+    let right: Vec<_> =
+        right.into_iter().map(|(file, definition)| (file, Arc::new(definition))).collect();
     let all = right.iter().map(|(_, definition)| Arc::clone(definition)).collect();
     Definitions::of(right).map_err(|conflict| Failure::no(conflict.to_string()))?;
     Ok(all)

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{Said, saga};
+use crate::support::{Said, saga, saga_reading};
 
 const RIGHT: &str = "\
 saga: parcel
@@ -106,6 +106,44 @@ async fn what_cannot_be_read_was_not_checked() {
     assert_eq!(said.code, Some(2));
     assert!(said.stderr.contains("cannot read `/nowhere`"), "{said:?}");
     assert_eq!(check("empty", &[("notes.txt", "")], &[]).await.code, Some(2));
+}
+
+#[tokio::test]
+async fn what_can_be_read_is_checked_whatever_cannot() {
+    let wrong = RIGHT.replace("action: schedule", "acton: schedule");
+    let folder = folder("some", &[("right.yaml", RIGHT), ("wrong.yaml", &wrong)]);
+    let folder = folder.display().to_string();
+    let said = saga(&["check", "/nowhere", &folder, "/nowhere/else"]).await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stdout.contains("a step has no field `acton`"), "{said:?}");
+    let last = "2 definitions checked, 2 errors; 2 paths could not be read";
+    assert_eq!(said.stderr.lines().last(), Some(last), "{said:?}");
+    for path in ["/nowhere", "/nowhere/else"] {
+        assert!(said.stderr.contains(&format!("error: cannot read `{path}`")), "{said:?}");
+    }
+
+    let said = saga(&["check", "/nowhere", &folder, "--json"]).await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let found: Value = serde_json::from_str(&said.stdout).unwrap();
+    let items = found["items"].as_array().unwrap();
+    assert_eq!(items.len(), 3, "{found:#}");
+    assert!(items[0]["file"].as_str().unwrap().ends_with("wrong.yaml"), "{found:#}");
+    let (file, severity) = (&items[2]["file"], &items[2]["severity"]);
+    assert_eq!((file, severity), (&"/nowhere".into(), &"error".into()));
+    assert_eq!(saga(&["check", "/nowhere", "--json"]).await.stdout.matches("\"items\"").count(), 1);
+}
+
+#[tokio::test]
+async fn the_standard_input_is_checked_like_a_file() {
+    let said = saga_reading(&["check", "-"], RIGHT).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.stderr, "1 definition checked, nothing wrong\n");
+    let said = saga_reading(&["check", "-", "-"], "saga: wrong\n").await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stdout.starts_with("<stdin>:1:1: error: "), "{said:?}");
+    let said = saga_reading(&["check", "-"], &format!("#{}", "x".repeat(1 << 20))).await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("`<stdin>`: a definition has at most"), "{said:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::saga;
+use crate::support::{saga, saga_reading};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../saga-defs");
 
@@ -34,6 +34,18 @@ async fn what_has_no_contract_is_said() {
     let said = saga(&["contract", FOLDER, "--participant", "nobody"]).await;
     assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""));
     assert!(said.stderr.contains("there are `inventory`, `payment`, `shipping`"), "{said:?}");
-    let said = saga(&["contract", "/nowhere"]).await;
+    let said = saga_reading(&["contract", "/nowhere", "-"], "saga: wrong\n").await;
     assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""));
+    for told in ["cannot read `/nowhere`", "<stdin>:1:1: error: "] {
+        assert!(said.stderr.contains(told), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_standard_input_can_be_one_of_the_definitions() {
+    let order = std::fs::read_to_string(format!("{FOLDER}/order.yaml")).unwrap();
+    let said = saga_reading(&["contract", "-"], &order).await;
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+    let file = saga(&["contract", &format!("{FOLDER}/order.yaml")]).await;
+    assert_eq!(said.stdout, file.stdout);
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use crate::support::saga;
+use crate::support::{saga, saga_reading};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../saga-defs");
 const ORDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../saga-defs/order.yaml");
@@ -32,6 +32,47 @@ async fn a_picture_can_go_into_a_file() {
     assert_eq!(fs::read_to_string(file).unwrap(), printed);
     let said = saga(&["graph", ORDER, "--output", "/nowhere/order.mmd"]).await;
     assert_eq!(said.code, Some(2), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_file_says_by_its_ending_what_it_is_written_in() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let draw = async |name: &str, arguments: &[&str]| {
+        let file = folder.join(name);
+        let _ = fs::remove_file(&file);
+        let path = file.display().to_string();
+        let said = saga(&[&["graph", ORDER, "--output", &path], arguments].concat()).await;
+        (said, fs::read_to_string(file).ok())
+    };
+    for (name, begins) in [
+        ("drawn.mmd", "flowchart LR\n"),
+        ("drawn.mermaid", "flowchart LR\n"),
+        ("drawn.dot", "digraph \"order\" {\n"),
+        ("drawn.gv", "digraph \"order\" {\n"),
+        ("drawn.SVG", "<svg xmlns="),
+    ] {
+        let (said, text) = draw(name, &[]).await;
+        assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+        assert!(text.unwrap().starts_with(begins), "{name}");
+    }
+    let (said, text) = draw("drawn.md", &["--format", "mermaid"]).await;
+    assert!(text.is_some_and(|text| text.starts_with("flowchart LR\n")), "{said:?}");
+    for (name, arguments, why) in [
+        ("drawn.dot", vec!["--format", "svg"], "ends as dot does, and `--format` is svg"),
+        ("drawn.png", vec![], "hint: name it with `--format`, or end the file's name with"),
+        ("drawn", vec![], "nothing says what"),
+    ] {
+        let (said, text) = draw(name, &arguments).await;
+        assert_eq!((said.code, text), (Some(2), None), "{name}");
+        assert!(said.stderr.contains(why), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_standard_input_can_be_drawn() {
+    let said = saga_reading(&["graph", "-"], &fs::read_to_string(ORDER).unwrap()).await;
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+    assert_eq!(said.stdout, saga(&["graph", ORDER]).await.stdout);
 }
 
 #[tokio::test]

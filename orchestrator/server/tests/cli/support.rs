@@ -12,7 +12,7 @@ use axum::{
     http::{Response, header},
 };
 use serde_json::Value;
-use tokio::{net::TcpListener, process::Command};
+use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};
 
 /// A saga that was turned back by a refusal.
 pub(crate) const COMPENSATED: &str = include_str!("order.json");
@@ -56,6 +56,18 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 /// Runs it to its end.
 pub(crate) async fn saga(arguments: &[&str]) -> Said {
     command(arguments).output().await.expect("`saga` runs").into()
+}
+
+/// Runs it with this on its standard input.
+pub(crate) async fn saga_reading(arguments: &[&str], input: &str) -> Said {
+    let mut command = command(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("`saga` starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // Whoever does not read to the end has said so by how he ends.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    child.wait_with_output().await.expect("`saga` runs").into()
 }
 
 /// One answer of the API.

@@ -11,7 +11,7 @@ use saga_core::{
     rehearsal::{Case, OneWay, Rehearsal, Run},
     saga::Status,
 };
-use saga_protocol::{Phase, StepKind};
+use saga_protocol::{Json, Phase, StepKind};
 
 /// Runs that ended otherwise than they may, of each definition, that are told: they show a defect
 /// of this program, and one is enough to find it.
@@ -22,6 +22,8 @@ pub(super) struct Simulated {
     pub(super) file: String,
     pub(super) definition: String,
     pub(super) version: String,
+    /// Whether somebody gave the input.
+    pub(super) is_input_given: bool,
     pub(super) steps: Vec<Step>,
     pub(super) cases: Vec<Case>,
     pub(super) one_way: Vec<OneWay>,
@@ -63,7 +65,12 @@ pub(super) type Way = (usize, Phase, String);
 
 impl Simulated {
     /// Runs all single faults.
-    pub(super) fn of(file: &Path, definition: &Definition, rehearsal: &Rehearsal<'_>) -> Self {
+    pub(super) fn of(
+        file: &Path,
+        definition: &Definition,
+        rehearsal: &Rehearsal<'_>,
+        input: Option<&Json>,
+    ) -> Self {
         let steps = definition.steps.iter();
         let step = |step: &saga_core::definition::Step| Step {
             name: step.name.to_string(),
@@ -73,6 +80,7 @@ impl Simulated {
             file: file.display().to_string(),
             definition: definition.name.to_string(),
             version: definition.hash.clone(),
+            is_input_given: input.is_some(),
             steps: steps.map(step).collect(),
             cases: rehearsal.cases().to_vec(),
             one_way: rehearsal.one_way().to_vec(),
@@ -91,6 +99,19 @@ impl Simulated {
         let faulty = self.singles.iter().filter(|run| !run.mishaps.is_empty());
         faulty.for_each(|run| ends.count(run));
         ends
+    }
+
+    /// Whether all is as it may be. Of inputs that are made up some may be such that no saga
+    /// completes with them; one that is given is meant to.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_complete = !self.is_input_given || self.incomplete().next().is_none();
+        is_complete && self.otherwise().next().is_none()
+    }
+
+    /// Runs that do not complete though nothing goes wrong.
+    pub(super) fn incomplete(&self) -> impl Iterator<Item = &Run> {
+        let is_one = |run: &&Run| run.mishaps.is_empty() && run.ends != Status::Completed;
+        self.singles.iter().filter(is_one)
     }
 
     /// Runs that ended otherwise than they may.

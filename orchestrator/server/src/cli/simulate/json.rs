@@ -1,15 +1,12 @@
 //! `saga simulate --json`: every run with no fault or one, and what all runs came to.
 
-use saga_core::{
-    Diagnostic,
-    rehearsal::{Mishap, Run},
-};
+use saga_core::rehearsal::{Mishap, Run};
 use serde_json::{Map, Value, json};
 
 use super::found::{Ends, Simulated};
 
 /// All definitions in one document. Its items are the runs, and what is wrong with files.
-pub(super) fn document(all: &[Simulated], wrong: &[Diagnostic]) -> String {
+pub(super) fn document(all: &[Simulated], wrong: &[Value]) -> String {
     let runs = all.iter().flat_map(|simulated| {
         let otherwise = simulated.pairs.iter().flat_map(|pairs| &pairs.otherwise);
         simulated.singles.iter().chain(otherwise).map(|run| item(simulated, run))
@@ -83,6 +80,7 @@ fn definition(simulated: &Simulated) -> Value {
         "definition": simulated.definition,
         "version": simulated.version,
         "cases": cases.collect::<Vec<_>>(),
+        "completes": simulated.incomplete().next().is_none(),
         "conditions_one_way": one_way.collect::<Vec<_>>(),
         "singles": {
             "runs": singles.runs,

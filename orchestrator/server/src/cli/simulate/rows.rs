@@ -14,12 +14,25 @@ use super::{
 };
 use crate::cli::table::{Cell, table as lines};
 
-/// What is to be known to read the table.
+/// What is to be known to read every table, and some: by what stands in them.
 const LEGEND: &str = "\
 (step): there was nothing to undo. A compensation is reached by refusing a later step or, where \
 there is none, by cancelling.
 At worst: waits at their longest, lost messages until they are missed; an answer that comes takes \
 no time.";
+const SKIPPED: &str = "\
+Skipped: the steps that conditions skip, where it hangs on that how the saga ends.";
+const BECAUSE: [(&str, &str); 2] = [
+    (
+        "pivot_sent",
+        "pivot_sent: the saga could not be cancelled any more, since its point of no return was \
+         sent.",
+    ),
+    (
+        "overdue",
+        "overdue: the deadline passed after the point of no return was sent, which only counts.",
+    ),
+];
 
 /// Faults of one command that come to the same, after the same time.
 struct Row {
@@ -63,7 +76,11 @@ pub(super) fn table(simulated: &Simulated) -> String {
             ["step", "fault", "ends", "because", "undone, in order", "at worst", "messages"];
         lines(header, rows.iter().map(|row| row.cells(simulated)))
     };
-    format!("{title}\n{body}\n{LEGEND}")
+    let mut lines = vec![title.as_str(), &body, LEGEND];
+    lines.extend((simulated.cases.len() > 1).then_some(SKIPPED));
+    let is_there = |code: &str| rows.iter().any(|row| row.end.because == code);
+    lines.extend(BECAUSE.into_iter().filter(|(code, _)| is_there(code)).map(|(_, told)| told));
+    lines.join("\n")
 }
 
 fn rows(simulated: &Simulated) -> Vec<Row> {

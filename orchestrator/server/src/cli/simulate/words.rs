@@ -1,11 +1,31 @@
 //! The words of `saga simulate`: for what goes wrong, for how it ends, and for what an operator
 //! does about what is stuck.
 
-use saga_core::rehearsal::{Mishap, Run, What};
+use saga_core::rehearsal::{Mishap, Run, Unready, What};
 use saga_protocol::{Phase, StepKind};
 
 use super::found::{Ends, Simulated, Way};
 use crate::cli::view::{count, span};
+
+/// What stands in the columns of the table.
+pub(super) const COLUMNS: &str = "\
+Columns of the table:
+  step      the step; `(compensation)` or `(query)` where the fault is at that command of it
+  fault     what goes wrong there, once; faults that come to the same share a row
+  skipped   the steps that conditions skip, where the end hangs on that; there are several cases
+            then: inputs and outputs that meet conditions both ways
+  ends      `completed`, `compensated`, or `stuck`: a step needs an operator. Whatever ends
+            OTHERWISE is a defect of this program
+  because   the step and the code of what turned the saga back or made it stuck. Of one that
+            completed: `pivot_sent`, it could not be cancelled any more, since the point of no
+            return was sent; `overdue`, its deadline passed after that, which only counts
+  undone    compensations that were done, in order; `(step)` had nothing to undo
+  at worst  until the end, with waits at their longest and lost messages until they are missed; an
+            answer that comes takes no time
+  messages  commands and answers, those that were lost too
+
+It exits with 1 where a run ends otherwise, or does not complete with the input that was given \
+though nothing goes wrong; with 2 where something cannot be read or played.";
 
 /// What goes wrong, for people.
 pub(super) const fn fault(what: What) -> &'static str {
@@ -77,7 +97,27 @@ pub(super) fn summary(simulated: &Simulated) -> String {
             Some(always) => format!("was never {}", !always),
             None => "was never evaluated".to_owned(),
         };
-        lines.push(format!("the condition of `{name}` {was}: no input was found that makes it so"));
+        lines.push(match simulated.is_input_given {
+            true => format!("the condition of `{name}` {was} with the input that was given"),
+            false => {
+                format!("the condition of `{name}` {was}: no input was found that makes it so")
+            }
+        });
+    }
+    for run in simulated.incomplete() {
+        let input = match simulated.is_input_given {
+            true => "the input that was given",
+            false => "an input that the schema allows",
+        };
+        let line = format!(
+            "with {input} the saga does not complete, though nothing goes wrong: it is \
+             {} ({})",
+            run.ends,
+            because(run)
+        );
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
     }
     for run in simulated.otherwise() {
         let faults: Vec<_> = run.mishaps.iter().map(|it| mishap(simulated, it)).collect();
@@ -91,15 +131,27 @@ fn mishap(simulated: &Simulated, mishap: &Mishap) -> String {
 }
 
 fn told(ends: &Ends) -> String {
+    if ends.runs == 0 {
+        return "nothing can go wrong".to_owned();
+    }
     let mut told: Vec<_> =
         ends.by_status.iter().map(|(status, runs)| format!("{runs} {status}")).collect();
     if ends.otherwise > 0 {
         told.push(format!("{} OTHERWISE", ends.otherwise));
     }
-    if ends.runs > 0 {
-        told.push(format!("the longest in {}", length(ends.longest)));
-    }
+    told.push(format!("the longest in {}", length(ends.longest)));
     told.join(", ")
+}
+
+/// What to do where a definition cannot be played.
+pub(super) fn way_out(unready: &Unready) -> &'static str {
+    match unready {
+        Unready::Input { .. } | Unready::Incomplete { .. } => {
+            "give one with `--input FILE`, or give the schema `examples`"
+        }
+        Unready::Given { .. } => "mend the input, or name only definitions that take it",
+        Unready::Output { .. } => "give the step's `output` schema `examples`",
+    }
 }
 
 /// One line for each command that may need an operator, with what he does then.
