@@ -12,7 +12,7 @@ use saga_protocol::{Json, Timestamp, limits};
 use saga_runtime::failpoint::{self, Point};
 use sha2::{Digest, Sha256};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, Semaphore, mpsc, oneshot},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -27,6 +27,9 @@ use crate::{
 const WAITING_MAX: usize = 1024;
 /// Transactions of starts in flight: the next batch gathers while these commit.
 const IN_FLIGHT_MAX: usize = 2;
+/// Batches of starts that are being published. A broker that does not confirm keeps each for some
+/// seconds; past this the due loop publishes them, and whoever starts does not wait for the broker.
+const PUBLISHING_MAX: usize = 8;
 /// How long a start may wait for its commit before its client is told to try again: longer than a
 /// database takes that restarts or holds a lock, shorter than people wait.
 const COMMIT_MAX: Duration = Duration::from_secs(5);
@@ -141,7 +144,8 @@ impl Engine {
     pub(crate) async fn run_starts(self, stop: CancellationToken) {
         let mut arrived = self.0.starter.waiting.lock().await;
         let tasks = TaskTracker::new();
-        let permits = Arc::new(tokio::sync::Semaphore::new(IN_FLIGHT_MAX));
+        let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+        let publishing = Arc::new(Semaphore::new(PUBLISHING_MAX));
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
             let mut batch = Vec::new();
@@ -159,21 +163,27 @@ impl Engine {
                 continue;
             }
             let (engine, stop) = (self.clone(), stop.clone());
+            let publishing = Arc::clone(&publishing);
             tasks.spawn(async move {
-                engine.start_batch(batch, &stop).await;
+                let outgoing = engine.start_batch(batch, &stop).await;
                 drop(permit);
+                if let Ok(_turn) = publishing.try_acquire() {
+                    engine.0.publisher.publish(outgoing).await;
+                }
             });
         }
         tasks.close();
         tasks.wait().await;
     }
 
-    async fn start_batch(&self, batch: Vec<Waiting>, stop: &CancellationToken) {
+    /// Starts them and tells those who wait; what is to be published for them.
+    async fn start_batch(&self, batch: Vec<Waiting>, stop: &CancellationToken) -> Vec<Outgoing> {
+        let mut outgoing = Vec::new();
         let mut batches = vec![batch];
         while let Some(mut batch) = batches.pop() {
             let starts: Vec<_> = batch.iter().map(|waiting| waiting.start.clone()).collect();
             match self.insert(starts, stop).await {
-                Ok(started) => self.started(batch, started).await,
+                Ok(started) => self.started(batch, started, &mut outgoing),
                 // One start that the store never takes does not hurt those that came with it.
                 Err(saga_store::Error::Permanent(_)) if batch.len() > 1 => {
                     let half = batch.split_off(batch.len() / 2);
@@ -187,16 +197,20 @@ impl Engine {
                 }
             }
         }
+        outgoing
     }
 
-    async fn started(&self, batch: Vec<Waiting>, started: Vec<saga_store::Started>) {
-        let mut outgoing = Vec::new();
+    fn started(
+        &self,
+        batch: Vec<Waiting>,
+        started: Vec<saga_store::Started>,
+        outgoing: &mut Vec<Outgoing>,
+    ) {
         for (waiting, started) in batch.into_iter().zip(started) {
-            let started = self.settle(&waiting, started, &mut outgoing);
+            let started = self.settle(&waiting, started, outgoing);
             // Whoever started it may have gone away; the saga goes on without them.
             let _ = waiting.done.send(Ok(started));
         }
-        self.0.publisher.publish(outgoing).await;
     }
 
     /// Inserts, and tries again where that can help: ids make it safe to repeat.
