@@ -27,6 +27,7 @@ struct Applied {
 /// whoever gives up in the middle leaves nothing locked.
 pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), Unready> {
     let mut connection = session::connect(options).await?;
+    session::check_writable(&mut connection).await?;
     connection.execute(TAKE_TURNS).await?;
     make_schema(&mut connection).await?;
     let mut migrator = Migrator { migrations: MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };

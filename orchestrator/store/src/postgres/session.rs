@@ -85,16 +85,10 @@ async fn refuse_standby(connection: &mut PgConnection) -> Result<(), sqlx::Error
     }
 }
 
-/// Whether the server keeps what it says it keeps.
-pub(super) async fn check_server(
-    connection: &mut PgConnection,
-    allow_unsafe: bool,
-) -> Result<(), Unready> {
+/// Whether the server can be written to, said before it refuses something.
+pub(super) async fn check_writable(connection: &mut PgConnection) -> Result<(), Unready> {
     let sql = "select pg_is_in_recovery() as standby,
-        current_setting('transaction_read_only')::boolean as read_only,
-        current_setting('server_encoding') as encoding,
-        current_setting('fsync')::boolean as fsync,
-        current_setting('synchronous_commit') as synchronous_commit";
+        current_setting('transaction_read_only')::boolean as read_only";
     let row = sqlx::query(sql).fetch_one(connection).await?;
     if row.try_get("standby")? {
         return Err(Unready::ReadOnly("it is a standby"));
@@ -102,6 +96,19 @@ pub(super) async fn check_server(
     if row.try_get("read_only")? {
         return Err(Unready::ReadOnly("`default_transaction_read_only` is on"));
     }
+    Ok(())
+}
+
+/// Whether the server keeps what it says it keeps.
+pub(super) async fn check_server(
+    connection: &mut PgConnection,
+    allow_unsafe: bool,
+) -> Result<(), Unready> {
+    check_writable(connection).await?;
+    let sql = "select current_setting('server_encoding') as encoding,
+        current_setting('fsync')::boolean as fsync,
+        current_setting('synchronous_commit') as synchronous_commit";
+    let row = sqlx::query(sql).fetch_one(connection).await?;
     let encoding: String = row.try_get("encoding")?;
     if encoding != "UTF8" {
         return Err(Unready::Encoding(encoding));
