@@ -39,8 +39,11 @@ pub(super) async fn connect(
 ) -> lapin::Result<Connection> {
     let runtime = Runtime::<Kit>::new(RuntimeParts::new(Tokio::current(), Sockets::default()));
     let open = async |uri: AMQPUri, _: Runtime<Kit>| {
+        let limit = uri.query.connection_timeout.map(Duration::from_millis);
+        let sockets = Impatient { sockets: Tokio::current(), limit };
+        let below = Runtime::new(RuntimeParts::new(Tokio::current(), sockets));
         // Ours lies above TLS: the client need not know of that.
-        let stream = uri.connect_async(&Runtime::tokio_current()).await?;
+        let stream = uri.connect_async(&below).await?;
         Ok(AsyncTcpStream::Plain(Legible::new(stream)))
     };
     Connection::connector(uri, runtime, open, properties).await
@@ -75,6 +78,50 @@ impl Reactor for Sockets {
     ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
         let connecting = self.0.tcp_connect_addr(address);
         async move { Ok(Legible::new(AsyncTcpStream::Plain(connecting.await?))) }
+    }
+}
+
+/// The sockets and timers of tokio, with a limit to each address that is connected to: a name may
+/// have several, and one that swallows everything is not to keep us from the next.
+#[derive(Clone, Debug)]
+struct Impatient {
+    sockets: Tokio,
+    limit: Option<Duration>,
+}
+
+impl Reactor for Impatient {
+    type TcpStream = <Tokio as Reactor>::TcpStream;
+    type Sleep = <Tokio as Reactor>::Sleep;
+
+    fn register<H: Read + Write + AsFd + AsRawFd + Send + 'static>(
+        &self,
+        socket: H,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+        self.sockets.register(socket)
+    }
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        self.sockets.sleep(duration)
+    }
+
+    fn interval(&self, period: Duration) -> impl Stream<Item = Instant> + Send + 'static {
+        self.sockets.interval(period)
+    }
+
+    fn tcp_connect_addr(
+        &self,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
+        let connecting = self.sockets.tcp_connect_addr(address);
+        let limit = self.limit;
+        async move {
+            let Some(limit) = limit else { return connecting.await };
+            let late = |_| {
+                let what = format!("{address} did not answer within {limit:?}");
+                io::Error::new(io::ErrorKind::TimedOut, what)
+            };
+            tokio::time::timeout(limit, connecting).await.map_err(late)?
+        }
     }
 }
 

@@ -15,6 +15,10 @@ const ACCESS_REFUSED: u16 = 403;
 const NOT_FOUND: u16 = 404;
 /// The reply code for a queue or exchange that is there with other arguments.
 const PRECONDITION_FAILED: u16 = 406;
+/// The reply code for what the broker's policy is against.
+const NOT_ALLOWED: u16 = 530;
+/// What it says where it has enough of us.
+const LIMIT: &str = "limit";
 /// The reply code for what the broker cannot do itself.
 const INTERNAL_ERROR: u16 = 541;
 /// What is asked when a queue is consumed from.
@@ -63,6 +67,14 @@ impl Trouble {
                  `rabbitmqctl delete_queue -p {vhost} NAME`, and it is made anew at once; commands \
                  that were in it are sent again"
             ),
+            Some(NOT_ALLOWED) if self.to_string().contains(LIMIT) => {
+                let user = address.user();
+                format!(
+                    "{self}; lift the limit: `rabbitmqctl clear_user_limits {user} all`, or \
+                     `rabbitmqctl clear_vhost_limits -p {vhost}`; each of our processes holds two \
+                     connections"
+                )
+            }
             _ => self.to_string(),
         }
     }
