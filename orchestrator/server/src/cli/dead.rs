@@ -138,11 +138,24 @@ async fn show(arguments: &Show) -> Result<Status, Failure> {
 
 /// Requeues or drops each; one that cannot be does not spare the others.
 async fn close(arguments: &Close, what: &str) -> Result<Status, Failure> {
+    let mut closed = Vec::new();
+    let worked = close_each(arguments, what, &mut closed).await;
+    // What was done is told, whatever came after it.
+    if arguments.client.json {
+        output::items(&closed, Value::Null)?;
+    }
+    worked
+}
+
+async fn close_each(
+    arguments: &Close,
+    what: &str,
+    closed: &mut Vec<Box<RawValue>>,
+) -> Result<Status, Failure> {
     let client = Client::new(&arguments.client)?;
     let actor = arguments.actor.name().map(|actor| ("saga-actor", actor));
     let headers: Vec<_> = actor.into_iter().collect();
     let body = json!({ "reason": arguments.reason }).to_string();
-    let mut closed: Vec<Box<RawValue>> = Vec::new();
     let mut status = Status::Done;
     for id in &arguments.ids {
         let path = ["v1", "dead-letters", &id.to_string(), what];
@@ -159,9 +172,6 @@ async fn close(arguments: &Close, what: &str) -> Result<Status, Failure> {
             }
             Err(failure) => return Err(failure),
         }
-    }
-    if arguments.client.json {
-        output::items(&closed, Value::Null)?;
     }
     Ok(status)
 }

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::settings;
 
-/// Between two looks at a saga that outlasts the longest wait of the API.
+/// Until the first look at a saga that is waited for: most end in less. Each look is twice as far
+/// from the one before.
+const LOOK_FIRST: Duration = Duration::from_millis(50);
+/// The most between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What `saga start` takes.
@@ -46,18 +49,20 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let input = read(&arguments.input)?;
     let mut headers = Vec::new();
     headers.extend(arguments.key.clone().map(|key| ("idempotency-key", key)));
-    if arguments.wait {
-        headers.push(("prefer", format!("wait={}", limits::WAIT_MAX.as_secs())));
-    }
     let path = ["v1", "definitions", &arguments.definition, "sagas"];
     let mut answer = client.post(&path, &headers, input).await?;
     if answer.replayed {
         output::say("it was started before; this is that saga");
     }
-    if arguments.wait {
-        answer = at_rest(&client, answer).await?;
+    let mut saga: Saga = answer.read()?;
+    if arguments.wait && !is_at_rest(&saga) {
+        // Before the wait: whoever breaks it off, or is cut off, knows of which saga.
+        output::say(&format!("started saga `{}`; waiting for its end", saga.id));
+        answer = at_rest(&client, saga.id.as_str()).await.map_err(|failure| {
+            failure.hint(format!("the saga goes on: see `saga show {}`", saga.id))
+        })?;
+        saga = answer.read()?;
     }
-    let saga: Saga = answer.read()?;
     match arguments.client.json {
         true => output::data(&answer.body)?,
         false => output::data(&show::render(&saga))?,
@@ -71,15 +76,20 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Status, Failure> {
 
 /// The saga once nothing happens to it any more by itself. This has no limit of its own: attempts
 /// and timeouts bound what a saga does before it ends or is stuck.
-async fn at_rest(client: &Client, mut answer: Answer) -> Result<Answer, Failure> {
+async fn at_rest(client: &Client, id: &str) -> Result<Answer, Failure> {
+    let mut pause = LOOK_FIRST;
     loop {
-        let saga: Saga = answer.read()?;
-        if saga.finished_at.is_some() || saga.paused || saga.status.as_str() == "stuck" {
+        tokio::time::sleep(pause).await;
+        let answer = client.get(&["v1", "sagas", id], &[]).await?;
+        if is_at_rest(&answer.read()?) {
             return Ok(answer);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
-        answer = client.get(&["v1", "sagas", saga.id.as_str()], &[]).await?;
+        pause = (pause * 2).min(LOOK_EVERY);
     }
+}
+
+fn is_at_rest(saga: &Saga) -> bool {
+    saga.finished_at.is_some() || saga.paused || saga.status.as_str() == "stuck"
 }
 
 /// The input as it is; whether it is good is for the orchestrator to say.

@@ -6,7 +6,7 @@ use std::{
     io::{self, Read},
 };
 
-use saga_protocol::{StepName, limits};
+use saga_protocol::{SagaId, StepName, limits};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -160,18 +160,16 @@ impl Common {
         if verb == ABANDON && !self.dry_run {
             output::warn(LOUD);
         }
-        let next = match self.selection.is_bulk() {
-            true => work.bulk(&self.selection, self.after.clone()).await?,
-            false => {
-                for id in &self.selection.ids {
-                    work.take_id(&id.to_string()).await?;
-                }
-                None
-            }
+        let mut next = self.after.clone();
+        let worked = match self.selection.is_bulk() {
+            true => work.bulk(&self.selection, &mut next).await,
+            false => work.each(&self.selection.ids).await,
         };
+        // What was done is told, whatever came after it.
         if self.client.json {
             output::items(&work.items, next)?;
         }
+        worked?;
         Ok(if work.refused > 0 { Status::No } else { Status::Done })
     }
 }
@@ -190,13 +188,21 @@ struct Work {
 }
 
 impl Work {
-    /// Takes what the filters match, page by page; answers where to go on where that is too much
-    /// for one call.
+    /// Takes one after another.
+    async fn each(&mut self, ids: &[SagaId]) -> Result<(), Failure> {
+        for id in ids {
+            self.take_id(&id.to_string()).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the filters match behind a place, page by page, and moves the place on: to where
+    /// to go on where that is too much for one call or something stood in the way, else to nothing.
     async fn bulk(
         &mut self,
         selection: &Selection,
-        mut after: Option<String>,
-    ) -> Result<Option<String>, Failure> {
+        after: &mut Option<String>,
+    ) -> Result<(), Failure> {
         loop {
             let page = selection.page(&self.client, after.as_ref()).await?;
             for item in page.items {
@@ -209,14 +215,14 @@ impl Work {
                 };
                 if let Err(failure) = taken {
                     output::say(&self.summary());
-                    return Err(match after {
+                    return Err(match &*after {
                         Some(last) => failure.hint(format!("go on with `--after {last}`")),
                         None => failure,
                     });
                 }
-                after = Some(id);
+                *after = Some(id);
             }
-            after = page.next;
+            *after = page.next;
             let is_all = after.is_none();
             match (is_all, self.is_dry) {
                 (false, _) => output::say(&format!("{} so far", self.summary())),
@@ -229,10 +235,10 @@ impl Work {
                 break;
             }
         }
-        if let Some(next) = &after {
+        if let Some(next) = after {
             output::say(&format!("there is more: go on with `--after {next}`"));
         }
-        Ok(after)
+        Ok(())
     }
 
     async fn take_id(&mut self, id: &str) -> Result<(), Failure> {
@@ -307,9 +313,9 @@ fn left(saga: &Saga) -> String {
     }
 }
 
-/// A reason that says something.
+/// A reason that says something; nobody sees a control character.
 pub(super) fn reason(text: &str) -> Result<String, &'static str> {
-    match text.trim() {
+    match text.trim_matches(|c: char| c.is_whitespace() || c.is_control()) {
         "" => Err("it is kept in the journal for whoever asks why, so it cannot be blank"),
         reason => Ok(reason.to_owned()),
     }

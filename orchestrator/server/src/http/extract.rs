@@ -110,11 +110,23 @@ fn check_declared(headers: &HeaderMap) -> Result<(), Problem> {
         return refuse("`Content-Encoding` is not supported: send the body uncompressed");
     }
     let declared = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let essence = declared.and_then(|kind| kind.split(';').next()).unwrap_or_default();
-    if !essence.trim().eq_ignore_ascii_case("application/json") {
+    let mut parts = declared.unwrap_or_default().split(';').map(str::trim);
+    if !parts.next().unwrap_or_default().eq_ignore_ascii_case("application/json") {
         return refuse("`Content-Type` must be `application/json`");
     }
+    if parts.any(|parameter| !is_utf8(parameter)) {
+        return refuse("`charset` must be `utf-8`, in which JSON is exchanged");
+    }
     Ok(())
+}
+
+/// Whether a parameter of a content type leaves JSON what it is. The standard knows none for it;
+/// who names a charset means it.
+fn is_utf8(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    let value = value.trim().trim_matches('"');
+    let is_charset = name.trim().eq_ignore_ascii_case("charset");
+    !is_charset || ["utf-8", "utf8"].iter().any(|known| value.eq_ignore_ascii_case(known))
 }
 
 /// What is wrong with a body, and where.
@@ -169,11 +181,36 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if !is_text(parts.uri.query().unwrap_or_default()) {
+            return Err(Problem::new(Code::InvalidQuery, "a part of the query is not UTF-8"));
+        }
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(parameters)) => Ok(Self(parameters)),
             Err(rejection) => Err(Problem::new(Code::InvalidQuery, reason(&rejection))),
         }
     }
+}
+
+/// Whether a query is text once it is decoded. The decoder would put something else in the place of
+/// what is not.
+fn is_text(query: &str) -> bool {
+    let mut decoded = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        let escape = behind.get(..2).filter(|_| byte == b'%');
+        let code = escape.and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(escaped) => {
+                decoded.push(escaped);
+                rest = &behind[2..];
+            }
+            None => {
+                decoded.push(byte);
+                rest = behind;
+            }
+        }
+    }
+    std::str::from_utf8(&decoded).is_ok()
 }
 
 fn reason(rejection: &QueryRejection) -> String {

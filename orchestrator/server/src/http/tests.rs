@@ -50,6 +50,11 @@ fn post(path: &str) -> request::Builder {
     Request::post(path).header("content-type", "application/json; charset=utf-8")
 }
 
+/// An order in a body of this kind.
+fn declared(kind: &str) -> request::Builder {
+    Request::post("/orders").header("content-type", kind)
+}
+
 #[tokio::test]
 async fn every_refusal_is_a_problem_with_its_code() {
     let api = api();
@@ -70,7 +75,14 @@ async fn every_refusal_is_a_problem_with_its_code() {
         (Request::get("/orders/%00"), Body::empty(), 404, "saga_not_found"),
         (Request::get("/v1/sagas?colour=red"), Body::empty(), 400, "invalid_query"),
         (Request::get("/v1/sagas?limit=1&limit=2"), Body::empty(), 400, "invalid_query"),
+        (Request::get("/v1/sagas?key=%ff"), Body::empty(), 400, "invalid_query"),
+        (Request::get("/v1/sagas?key=%C3%BC%2&limit=201"), Body::empty(), 400, "invalid_query"),
+        (Request::get("/v1/sagas?key=%C3%BC%2"), Body::empty(), 503, "unavailable"),
         (Request::post("/orders"), "{}".into(), 415, "unsupported_media_type"),
+        (declared("application/json; charset=latin-1"), "{}".into(), 415, "unsupported_media_type"),
+        (declared("application/json; v=1;CHARSET=x"), "{}".into(), 415, "unsupported_media_type"),
+        (declared("application/json; charset=\"UTF-8\""), "{}".into(), 503, "unavailable"),
+        (declared("application/json; v=1"), "{}".into(), 503, "unavailable"),
         (
             post("/orders").header("content-encoding", "gzip"),
             "{}".into(),
@@ -84,6 +96,7 @@ async fn every_refusal_is_a_problem_with_its_code() {
         (post(&cancel), "{".into(), 400, "invalid_json"),
         (post(&cancel), twice.into(), 400, "invalid_json"),
         (post(&cancel), r#"{"reason":"\n "}"#.into(), 422, "reason_missing"),
+        (post(&cancel), r#"{"reason":"\u0000\u001b \u0085"}"#.into(), 422, "reason_missing"),
         (post(&cancel).header("saga-actor", "a b"), "{}".into(), 400, "invalid_header"),
         // Its schema is checked once the store's clock was heard.
         (post("/orders"), "{}".into(), 503, "unavailable"),

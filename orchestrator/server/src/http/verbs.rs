@@ -139,10 +139,10 @@ async fn order(
 }
 
 impl Reason {
-    /// The reason, without blanks around it.
+    /// The reason, without blanks around it. Nobody sees a control character, so it is one.
     pub(super) fn checked(self) -> Result<String, Problem> {
         let max = limits::ERROR_BYTES_MAX;
-        match self.0.trim() {
+        match self.0.trim_matches(|c: char| c.is_whitespace() || c.is_control()) {
             "" => {
                 let detail = "`reason` is blank; it is kept in the journal for whoever asks why";
                 Err(Problem::new(Code::ReasonMissing, detail))

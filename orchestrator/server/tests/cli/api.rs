@@ -103,9 +103,28 @@ async fn a_start_waits_for_the_end_and_says_how_it_was() {
         let arguments = ["start", "order", "--input", &input, "--key", "k-1", "--wait", "--json"];
         let said = api.saga(&arguments).await;
         assert_eq!((said.code, said.stdout), (Some(code), format!("{}\n", end.trim_end())));
-        let asked = r#"Some("k-1") Some("wait=60") { "total": 1e400 }"#;
+        let asked = r#"Some("k-1") None { "total": 1e400 }"#;
         assert_eq!(api.asked()[0], asked, "the input arrives as it is");
+        assert_eq!(said.stderr, format!("started saga `{ID}`; waiting for its end\n"));
     }
+}
+
+#[tokio::test]
+async fn a_wait_that_breaks_off_has_named_the_saga() {
+    let input = format!("{}/wait.json", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&input, "{}").unwrap();
+    let running = saga_with(&json!({ "status": "running", "finished_at": null })).to_string();
+    let answers = vec![
+        canned("POST /v1/definitions/order/sagas", 202, running),
+        canned("its orchestrator is gone", 503, ""),
+    ];
+    let api = Api::with(answers).await;
+    let said = api.saga(&["start", "order", "--input", &input, "--wait"]).await;
+    assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""));
+    let started = format!("started saga `{ID}`; waiting for its end\n");
+    assert!(said.stderr.starts_with(&started), "{said:?}");
+    let way_out = format!("hint: the saga goes on: see `saga show {ID}`\n");
+    assert!(said.stderr.ends_with(&way_out), "{said:?}");
 }
 
 #[tokio::test]

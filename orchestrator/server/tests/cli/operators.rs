@@ -126,9 +126,9 @@ async fn a_verb_in_bulk_that_is_cut_off_says_how_to_go_on() {
     let away = json!({ "title": "The orchestrator cannot do it now", "status": 503,
         "code": "unavailable" });
     let away = canned(&format!("POST /v1/sagas/{ID}/retry"), 503, away.to_string());
-    let answers = bulk(vec![verb(OTHER, "retry", "running"), away]);
+    let answers = || bulk(vec![verb(OTHER, "retry", "running"), away.clone()]);
     let arguments = [&["retry", "--reason", "r"], &FILTERS[..]].concat();
-    let said = Api::with(answers).await.saga(&arguments).await;
+    let said = Api::with(answers()).await.saga(&arguments).await;
     assert_eq!(said.code, Some(2));
     insta::assert_snapshot!(said.stderr, @"
     retry: 1 saga done so far
@@ -136,6 +136,26 @@ async fn a_verb_in_bulk_that_is_cut_off_says_how_to_go_on() {
     error: The orchestrator cannot do it now (unavailable)
     hint: go on with `--after 0199c0de-0000-7000-8000-000000000002`
     ");
+    // What was done is told all the same.
+    let said = Api::with(answers()).await.saga(&[&arguments[..], &["--json"]].concat()).await;
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    let ids: Vec<_> = document["items"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
+    assert_eq!((said.code, ids, &document["next"]), (Some(2), vec![&json!(OTHER)], &json!(OTHER)));
+}
+
+#[tokio::test]
+async fn what_was_done_before_something_failed_is_told() {
+    let done = vec![verb(ID, "cancel", "compensating"), canned("POST", 503, "")];
+    let said = Api::with(done).await;
+    let said = said.saga(&["cancel", ID, OTHER, "--reason", "r", "--json"]).await;
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.code, &document["items"][0]["id"]), (Some(2), &json!(ID)), "{said:?}");
+
+    let closed = canned(&format!("POST /v1/dead-letters/{LETTER}/drop"), 200, letter().to_string());
+    let said = Api::with(vec![closed, canned("POST", 503, "")]).await;
+    let said = said.saga(&["dead", "drop", LETTER, OTHER, "--reason", "r", "--json"]).await;
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.code, &document["items"][0]["id"]), (Some(2), &json!(LETTER)), "{said:?}");
 }
 
 #[tokio::test]
@@ -238,6 +258,7 @@ async fn orders_that_mean_nothing_are_wrong_usage() {
         (&["cancel", "--reason", "r"], "--definition"),
         (&["cancel", ID, "--status", "stuck", "--reason", "r"], "cannot be used with"),
         (&["cancel", ID, "--reason", " "], "cannot be blank"),
+        (&["cancel", ID, "--reason", "\u{1b}\u{7f} "], "cannot be blank"),
         (&["cancel", "--status", "completed", "--reason", "r"], "completed"),
         (&["cancel", ID, "--reason", "r", "--actor", "a b"], "visible ASCII"),
         (&["cancel", ID, "--reason", "r", "--step", "a"], "--step"),
