@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{Process, Signal, lab::Lab, settings, spawn};
+use crate::{Hosts, Process, Signal, lab::Lab, settings, spawn};
 
 /// One of the product's binaries with its arguments and its whole environment: of ours it sees only
 /// what is harmless.
@@ -21,13 +21,20 @@ pub struct Binary {
     arguments: Vec<OsString>,
     variables: Vec<(String, OsString)>,
     logs: Option<PathBuf>,
+    hosts: Option<Hosts>,
 }
 
 impl Binary {
     /// The binary of this name from the folder that the running program comes from.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), arguments: Vec::new(), variables: Vec::new(), logs: None }
+        Self {
+            name: name.to_owned(),
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            logs: None,
+            hosts: None,
+        }
     }
 
     /// With one more argument.
@@ -62,6 +69,13 @@ impl Binary {
     #[must_use]
     pub fn log_in(mut self, folder: &Path) -> Self {
         self.logs = Some(folder.to_owned());
+        self
+    }
+
+    /// With this table of hosts instead of the machine's.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: &Hosts) -> Self {
+        self.hosts = Some(hosts.clone());
         self
     }
 
@@ -109,7 +123,11 @@ impl Binary {
              -- test` do it",
             program.display()
         );
-        let mut command = spawn::bound_to_us(&program, Signal::Kill, None);
+        let command = spawn::bound_to_us(&program, Signal::Kill, None);
+        let mut command = match &self.hosts {
+            Some(hosts) => hosts.seen_by(&command),
+            None => command,
+        };
         command.args(&self.arguments).env_clear().envs(settings::passed_on());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         Ok(command)

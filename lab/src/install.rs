@@ -4,7 +4,7 @@
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -26,6 +26,9 @@ const RABBIT_PACKAGE: &str = "rabbitmq-server";
 /// Debian's name of a database's package.
 const POSTGRES_PACKAGE: &str = "postgresql";
 
+/// Debian's name of the package of a library that turns clocks.
+const FAKETIME_PACKAGE: &str = "libfaketime";
+
 /// The programs of RabbitMQ, installed if need be.
 pub(crate) fn rabbit(report: Report<'_>) -> Result<RabbitPrograms> {
     found_or_installed("RabbitMQ", RABBIT_PACKAGE, programs::rabbit, report)
@@ -34,6 +37,11 @@ pub(crate) fn rabbit(report: Report<'_>) -> Result<RabbitPrograms> {
 /// The programs of Postgres, installed if need be.
 pub(crate) fn postgres(report: Report<'_>) -> Result<PostgresPrograms> {
     found_or_installed("Postgres", POSTGRES_PACKAGE, programs::postgres, report)
+}
+
+/// libfaketime, installed if need be.
+pub(crate) fn faketime(report: Report<'_>) -> Result<PathBuf> {
+    found_or_installed("libfaketime", FAKETIME_PACKAGE, programs::faketime, report)
 }
 
 fn found_or_installed<T>(

@@ -5,7 +5,9 @@
 mod binary;
 mod broker;
 mod database;
+mod disk;
 mod folder;
+mod hosts;
 mod http;
 mod install;
 mod lab;
@@ -27,6 +29,7 @@ pub use binary::{Binary, workspace};
 pub use broker::{Broker, Vhost};
 pub use database::{Database, DatabaseServer, Shutdown};
 pub use folder::{Folder, Guarded};
+pub use hosts::Hosts;
 pub use lab::Lab;
 pub use member::{Member, Who};
 pub use ports::free_port;

@@ -63,6 +63,12 @@ fn postgres_in(folder: &Path) -> Option<PostgresPrograms> {
     })
 }
 
+/// libfaketime, where it is installed: Debian has a folder of libraries for each architecture.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
+    folders.into_iter().find_map(|folder| file(folder.join("faketime/libfaketime.so.1")))
+}
+
 /// The first program of this name in `PATH`, or in the folders of the superuser that some shells
 /// leave out.
 pub(crate) fn in_path(name: &str) -> Option<PathBuf> {

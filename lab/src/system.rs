@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Binary, Member, Signal, Who, binary, member::READY_TIMEOUT, ports, wait};
+use crate::{Binary, Hosts, Member, Signal, Who, binary, member::READY_TIMEOUT, ports, url, wait};
 
 /// Above the drain deadline of the binaries: one that ends in order is not killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -37,6 +37,8 @@ pub struct SystemSettings {
     /// What single processes are told besides, or instead: the last value of a name counts. With
     /// `AMQP_URL` and `DATABASE_URL` one can be sent through a proxy.
     pub variables: Vec<(Who, String, String)>,
+    /// The table of hosts of all of them, where it is not the machine's: see [`Self::find_by`].
+    pub hosts: Option<Hosts>,
 }
 
 /// Orchestrators and participants. All are killed when it is dropped.
@@ -74,7 +76,18 @@ impl SystemSettings {
             orchestrators: 1,
             replicas: 1,
             variables: Vec::new(),
+            hosts: None,
         }
+    }
+
+    /// Has everybody find broker and databases by a name of this table, at the same ports.
+    pub fn find_by(&mut self, name: &str, hosts: &Hosts) {
+        let participants = self.participants.iter_mut().map(|(_, url)| url);
+        for url in participants.chain([&mut self.amqp_url, &mut self.database_url]) {
+            let port = url::address(url).and_then(|address| address.rsplit(':').next());
+            *url = url::with_address(url, &format!("{name}:{}", port.unwrap_or_default()));
+        }
+        self.hosts = Some(hosts.clone());
     }
 
     /// Everybody that there is to be.
@@ -87,7 +100,11 @@ impl SystemSettings {
     }
 
     fn start(&self, who: Who) -> Result<Member> {
-        let binary = Binary::new(who.binary()).env("AMQP_URL", &self.amqp_url).log_in(&self.logs);
+        let mut binary =
+            Binary::new(who.binary()).env("AMQP_URL", &self.amqp_url).log_in(&self.logs);
+        if let Some(hosts) = &self.hosts {
+            binary = binary.with_hosts(hosts);
+        }
         let own = |binary: Binary| {
             let own = self.variables.iter().filter(|(whose, ..)| *whose == who);
             own.fold(binary, |binary, (_, name, value)| binary.env(name, value))

@@ -86,3 +86,33 @@ impl<'de> Deserialize<'de> for Timestamp {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_of_utc_and_each_is_one_moment() {
+        let read = |text: &str| text.parse::<Timestamp>().map(|time| time.to_string());
+        // The same hour twice, on the night on which clocks in New York go back.
+        let (first, again) = ("2026-11-01T01:30:00-04:00", "2026-11-01T01:30:00-05:00");
+        assert_eq!(read(first).unwrap(), "2026-11-01T05:30:00.000000Z");
+        assert_eq!(read(again).unwrap(), "2026-11-01T06:30:00.000000Z");
+        // A leap second is the last one that Unix time and Postgres have.
+        assert_eq!(read("2016-12-31T23:59:60Z").unwrap(), "2016-12-31T23:59:59.000000Z");
+        for none in ["infinity", "-infinity", "now", "2026-11-01T01:30:00", "2026-02-30T00:00:00Z"]
+        {
+            assert!(read(none).is_err(), "`{none}`");
+        }
+    }
+
+    #[test]
+    fn no_time_is_beyond_the_ends() {
+        let (never, always) = (Timestamp::from_micros(i64::MAX), Timestamp::from_micros(i64::MIN));
+        assert_eq!(never.after(Duration::MAX), never);
+        assert_eq!(never.since(always), Duration::from_micros(i64::MAX as u64));
+        for time in [never, always] {
+            assert!(time.to_string().parse::<Timestamp>().is_ok(), "{time}");
+        }
+    }
+}

@@ -5,6 +5,8 @@
 //! What befalls a whole broker is done to one of its own (`process.rs`); what befalls one virtual
 //! host to the one that all tests share.
 
+mod limits;
+mod names;
 mod process;
 mod refusals;
 mod support;

@@ -3,10 +3,12 @@
 //! nothing done twice.
 
 mod away;
+mod clock;
 mod doubt;
 mod full;
 mod races;
 mod slow;
+mod standby;
 mod stopped;
 mod support;
 mod terminated;

@@ -2,7 +2,7 @@
 //! over.
 
 use anyhow::{Context, Result};
-use lab::Who;
+use lab::{Who, wait};
 use reqwest::{Method, StatusCode};
 use saga_tests::{World, check, order};
 
@@ -50,6 +50,28 @@ async fn a_zombie_does_no_harm() -> Result<()> {
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         assert_eq!(answer.body["status"], "completed");
     }
+    until_ended(&world).await?;
+    check(&world.db).await?;
+    Ok(())
+}
+
+/// Postgres clears nothing away that a transaction which is still open may see.
+#[tokio::test]
+async fn a_transaction_that_stands_still_is_ended_and_holds_no_vacuum_back() -> Result<()> {
+    let orchestrator = Who::Orchestrator(0);
+    let world = World::builder().fail(orchestrator, "reply.deciding:stop:1").start().await?;
+    let id = world.begin("/orders", &order("o-1")).await?;
+    world.system.orchestrator.stopped(SOON).await?;
+    let holding = "select count(*) from pg_stat_activity where datname = current_database()
+        and application_name = 'saga' and (backend_xid is not null or backend_xmin is not null)";
+    assert_ne!(world.count(holding).await?, 0, "it stands in the middle of a transaction");
+    let ended = async || (world.count(holding).await.ok()? == 0).then_some(());
+    wait::until("its transaction to be ended", SOON, ended).await?;
+    assert!(world.system.orchestrator.process().is_stopped(), "not by itself");
+
+    world.system.orchestrator.cont()?;
+    world.system.ready().await?;
+    world.until_status(&id, "completed").await?;
     until_ended(&world).await?;
     check(&world.db).await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! How a world is built: how many of each, on which servers, and through what.
 
 use anyhow::{Context, Result};
-use lab::{Broker, DatabaseServer, Lab, Proxy, System, SystemSettings, Who};
+use lab::{Broker, DatabaseServer, Hosts, Lab, Proxy, System, SystemSettings, Who};
 use sqlx::postgres::PgPoolOptions;
 
 use crate::{
@@ -20,6 +20,7 @@ pub struct Builder {
     replicas: usize,
     through_proxies: bool,
     lab: Option<Lab>,
+    found_by: Option<(String, Hosts)>,
     variables: Vec<(Who, String, String)>,
 }
 
@@ -41,6 +42,7 @@ impl Builder {
             replicas: 1,
             through_proxies: false,
             lab: None,
+            found_by: None,
             variables: Vec::new(),
         }
     }
@@ -81,6 +83,12 @@ impl Builder {
         Ok(self)
     }
 
+    /// Everybody finds the servers by this name of a table of hosts.
+    pub fn found_by(mut self, name: &str, hosts: Hosts) -> Self {
+        self.found_by = Some((name.to_owned(), hosts));
+        self
+    }
+
     /// One process is told something more.
     pub fn env(mut self, who: Who, name: &str, value: &str) -> Self {
         self.variables.push((who, name.to_owned(), value.to_owned()));
@@ -114,6 +122,9 @@ impl Builder {
         settings.definitions = definitions(&lab.logs().join(format!("defs-{}", database.name)))?;
         settings.orchestrators = self.orchestrators;
         settings.replicas = self.replicas;
+        if let Some((name, hosts)) = &self.found_by {
+            settings.find_by(name, hosts);
+        }
         let mut roads = Vec::new();
         if self.through_proxies {
             for who in settings.everybody() {

@@ -134,7 +134,7 @@ fn sql_stands_where_it_belongs() {
 /// it is.
 #[test]
 fn one_file_names_the_adapters() {
-    const ROOT: &str = "orchestrator/server/src/serve.rs";
+    const ROOT: &str = "orchestrator/server/src/adapters.rs";
     let names = |code: &str| {
         let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
         words.any(|word| matches!(word, "Postgres" | "Sqlite" | "Amqp" | "Memory" | "InProcess"))
@@ -148,10 +148,50 @@ fn one_file_names_the_adapters() {
         for (index, _) in file.product_code().filter(|(_, code)| names(code)) {
             root_names |= file.path == ROOT;
             if file.path != ROOT {
-                found.push(format!("{}: take the port, let `serve.rs` choose", file.at(index)));
+                found.push(format!("{}: take the port, let `adapters.rs` choose", file.at(index)));
             }
         }
     }
     assert!(root_names, "`{ROOT}` is not the composition root any more");
     none(&found);
+}
+
+/// Without a zone a time is another one wherever the session's is, and twice the same in a night of
+/// autumn.
+#[test]
+fn sql_keeps_times_with_their_zone() {
+    let mut found = Vec::new();
+    let mut with_zone = 0;
+    for file in files::all().into_iter().filter(|file| file.path.ends_with(".sql")) {
+        for (index, line) in file.text.lines().enumerate() {
+            with_zone += usize::from(line.contains(" timestamptz"));
+            if says_no_zone(line) {
+                found.push(format!("{}: take `timestamptz`", file.at(index)));
+            }
+        }
+    }
+    assert!(with_zone > 10, "only {with_zone} times were seen");
+    none(&found);
+}
+
+/// Whether a line has a time without a zone, that is not given one at once.
+fn says_no_zone(line: &str) -> bool {
+    let code = line.split("--").next().unwrap_or_default().to_lowercase();
+    let given = code.replace("timestamp at time zone", "").replace("timestamp with time zone", "");
+    let mut words = given.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.any(|word| matches!(word, "timestamp" | "localtimestamp"))
+}
+
+#[test]
+fn a_time_without_a_zone_is_seen() {
+    for bad in
+        ["at timestamp not null,", "at TIMESTAMP(6),", "x::timestamp, default localtimestamp"]
+    {
+        assert!(says_no_zone(bad), "{bad}");
+    }
+    for good in
+        ["at timestamptz, -- a timestamp", "day::timestamp at time zone 'UTC'", "current_timestamp"]
+    {
+        assert!(!says_no_zone(good), "{good}");
+    }
 }

@@ -21,8 +21,8 @@ use tokio::{
 };
 
 use crate::{
-    Folder, Guarded, Process, Report, Signal, install, ports, programs::RabbitPrograms, settings,
-    spawn, url, wait,
+    Folder, Guarded, Process, Report, Signal, disk::Disk, install, ports, programs::RabbitPrograms,
+    settings, spawn, url, wait,
 };
 
 /// Four seconds alone on the machine; this allows for a machine that is busy compiling.
@@ -67,7 +67,7 @@ pub(crate) struct Ctl {
 }
 
 /// What stays the same from one start of a broker to the next.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Setup {
     programs: RabbitPrograms,
     home: PathBuf,
@@ -75,6 +75,8 @@ struct Setup {
     distribution_port: u16,
     mapper_port: u16,
     ctl_port: u16,
+    /// Where its data is, unless it is with everything else.
+    disk: Option<Box<Disk>>,
 }
 
 impl Broker {
@@ -100,6 +102,23 @@ impl Broker {
             }
         }
         Err(last.context("no try was made")?)
+    }
+
+    /// Starts one whose data is on a disk of its own, which is small enough to be filled: see
+    /// [`Self::fill_disk`]. Where the machine does not allow it there is none, and stderr says so:
+    /// the test is to be skipped.
+    ///
+    /// # Errors
+    /// When RabbitMQ is not installed and cannot be, or does not start.
+    pub async fn start_on_small_disk() -> Result<Option<Self>> {
+        let folder = Arc::new(Folder::create()?);
+        let mut setup = Setup::prepare(&folder, install::rabbit(&|_| {})?)?;
+        setup.disk = Disk::mount(&folder, &setup.home, None).await?;
+        if setup.disk.is_none() {
+            return Ok(None);
+        }
+        let (process, mapper) = setup.run(&folder).await?;
+        Ok(Some(Self { process, mapper, setup, folder }))
     }
 
     /// What `AMQP_URL` takes for a virtual host, `%2f` for the default one.
@@ -195,6 +214,7 @@ impl Setup {
             mapper_port: ports::free_port()?,
             ctl_port: ports::free_port()?,
             home,
+            disk: None,
         };
         let config = format!(
             "listeners.tcp.default = 127.0.0.1:{amqp_port}\n\
@@ -232,6 +252,9 @@ impl Setup {
         // With input allowed the script becomes the server instead of staying its parent, so the id
         // is the server's.
         command.arg("-noinput");
+        if let Some(disk) = &self.disk {
+            command = disk.seen_by(&command);
+        }
         let process = self.guarded(folder, "rabbitmq", command)?;
         let up = wait::until("RabbitMQ to listen", START_TIMEOUT, async || {
             if process.exited().is_some() {
@@ -282,6 +305,10 @@ impl Setup {
 
     fn server_variables(&self) -> BTreeMap<String, String> {
         let file = |name: &str| self.home.join(name).display().to_string();
+        let data = self
+            .disk
+            .as_ref()
+            .map_or_else(|| file("data"), |disk| disk.data().display().to_string());
         let mut variables = self.common_variables();
         variables.extend([
             ("RABBITMQ_ALLOW_INPUT".to_owned(), "1".to_owned()),
@@ -289,7 +316,7 @@ impl Setup {
             ("RABBITMQ_DIST_PORT".to_owned(), self.distribution_port.to_string()),
             ("RABBITMQ_ENABLED_PLUGINS_FILE".to_owned(), file("plugins")),
             ("RABBITMQ_LOG_BASE".to_owned(), file("log")),
-            ("RABBITMQ_MNESIA_BASE".to_owned(), file("data")),
+            ("RABBITMQ_MNESIA_BASE".to_owned(), data),
             ("RABBITMQ_PID_FILE".to_owned(), file("pid")),
             ("ERL_CRASH_DUMP".to_owned(), file("crash.dump")),
         ]);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{DatabaseServer, START_TIMEOUT, STOP_TIMEOUT, answers};
 use crate::{Signal, process::is_stopped, wait};
@@ -121,6 +121,37 @@ impl DatabaseServer {
         Ok(self.admin("show default_transaction_read_only").await? == "on")
     }
 
+    /// Ends it in order and starts it again as a standby: it follows a primary, which here is not
+    /// there, and takes no writes until [`Self::promote`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn stand_by(&mut self) -> Result<()> {
+        self.shut_down(Shutdown::Fast).await?;
+        fs::write(self.setup.data().join("standby.signal"), "")
+            .context("cannot make a standby of Postgres")?;
+        self.restart().await
+    }
+
+    /// Makes a primary of a standby, as a failover does.
+    ///
+    /// # Errors
+    /// When it does not become one.
+    pub async fn promote(&self) -> Result<()> {
+        let promoted = self.admin("select pg_promote()").await?;
+        ensure!(promoted == "t", "it is not promoted");
+        Ok(())
+    }
+
+    /// Lets its clock be off from the machine's by so many seconds from now on; ahead, or behind
+    /// where they are negative.
+    ///
+    /// # Errors
+    /// When it has no clock of its own: see [`Self::start_with_own_clock`].
+    pub fn turn_clock(&self, seconds: i64) -> Result<()> {
+        self.setup.clock.as_ref().context("this Postgres has no clock of its own")?.turn(seconds)
+    }
+
     /// Fills the small disk to the last byte.
     ///
     /// # Errors
@@ -150,6 +181,9 @@ impl DatabaseServer {
         }
         self.cont()?;
         self.ready().await?;
+        if self.admin("select pg_is_in_recovery()").await? == "t" {
+            self.promote().await?;
+        }
         if self.is_read_only().await? {
             self.read_only(false).await?;
         }

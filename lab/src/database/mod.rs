@@ -1,7 +1,7 @@
 //! A private Postgres: its own folder and port, in the foreground as our child, with real syncing
 //! to disk.
 
-mod disk;
+mod clock;
 mod faults;
 
 use std::{
@@ -22,11 +22,11 @@ use tokio::{
 };
 
 use crate::{
-    Folder, Guarded, Process, Report, Signal, install, ports, programs::PostgresPrograms, settings,
-    spawn, url, wait,
+    Folder, Guarded, Process, Report, Signal, disk::Disk, install, ports,
+    programs::PostgresPrograms, settings, spawn, url, wait,
 };
 
-use disk::Disk;
+use clock::Clock;
 
 pub use faults::Shutdown;
 
@@ -77,7 +77,9 @@ struct Setup {
     port: u16,
     user: Option<&'static str>,
     /// Where the data is, unless it is with everything else.
-    disk: Option<Disk>,
+    disk: Option<Box<Disk>>,
+    /// What it goes by, unless that is the machine's.
+    clock: Option<Clock>,
 }
 
 impl DatabaseServer {
@@ -108,6 +110,22 @@ impl DatabaseServer {
         let mut setup = Setup::prepare(&folder, install::postgres(&|_| {})?)?;
         setup.disk = Disk::mount(&folder, &setup.home, setup.user).await?;
         if setup.disk.is_none() {
+            return Ok(None);
+        }
+        setup.init()?;
+        Self::run(&folder, setup).await.map(Some)
+    }
+
+    /// Starts one that goes by a clock of its own: see [`Self::turn_clock`]. Where the machine does
+    /// not allow it there is none, and stderr says so: the test is to be skipped.
+    ///
+    /// # Errors
+    /// When Postgres is not installed and cannot be, or does not start.
+    pub async fn start_with_own_clock() -> Result<Option<Self>> {
+        let folder = Arc::new(Folder::create()?);
+        let mut setup = Setup::prepare(&folder, install::postgres(&|_| {})?)?;
+        setup.clock = Clock::make(&setup.home)?;
+        if setup.clock.is_none() {
             return Ok(None);
         }
         setup.init()?;
@@ -217,7 +235,7 @@ impl Setup {
                 "Postgres refuses to run as root and there is no user `{user}`; run as another user"
             );
         }
-        Ok(Self { programs, home, port, user, disk: None })
+        Ok(Self { programs, home, port, user, disk: None, clock: None })
     }
 
     /// Makes the cluster. Nothing of it needs to survive a power cut, so this one time nothing is
@@ -278,7 +296,11 @@ impl Setup {
 
     /// A command as the right user, with nothing of our environment.
     fn command(&self, program: &Path) -> Command {
-        let command = spawn::bound_to_us(program, Signal::Quit, self.user);
+        let command = match &self.clock {
+            // As the user that it is for: what the library shares is that user's own.
+            Some(clock) => clock.seen_by(program, self.user),
+            None => spawn::bound_to_us(program, Signal::Quit, self.user),
+        };
         let mut command = match &self.disk {
             Some(disk) => disk.seen_by(&command),
             None => command,

@@ -1,5 +1,5 @@
-//! A small disk for a database's data, in memory. Only the database's own processes see it, through
-//! a mount namespace that ends with them, so nothing is left to unmount.
+//! A small disk for a server's data, in memory. Only the server's own processes see it, through a
+//! mount namespace that ends with them, so nothing is left to unmount.
 
 use std::{
     fs::{self, File},
@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 
 use crate::{Folder, Guarded, Process, Signal, programs, spawn, wait};
 
-/// A fresh cluster takes a third of it; the rest is filled in a moment.
+/// A fresh server takes a third of it at most; the rest is filled in a moment.
 const SIZE: &str = "128m";
 /// It takes milliseconds; this allows for a busy machine.
 const MOUNT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const BALLAST: &str = "ballast";
 
 /// A mounted disk.
 #[derive(Debug)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     /// It lives as long as this process does.
     holder: Process,
     place: PathBuf,
@@ -37,13 +37,13 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Mounts one below the home of a database, for its user. Without the right to do that there is
+    /// Mounts one below the home of a server, for its user. Without the right to do that there is
     /// none, and stderr says so.
-    pub(super) async fn mount(
+    pub(crate) async fn mount(
         folder: &Folder,
         home: &Path,
         user: Option<&str>,
-    ) -> Result<Option<Self>> {
+    ) -> Result<Option<Box<Self>>> {
         let place = home.join("disk");
         fs::create_dir(&place).context("cannot make a folder for a disk")?;
         let programs = (programs::in_path("unshare"), programs::in_path("nsenter"));
@@ -61,7 +61,7 @@ impl Disk {
             (is_mounted || holder.exited().is_some()).then_some(is_mounted)
         });
         if mounted.await? {
-            return Ok(Some(Self { holder, place, nsenter }));
+            return Ok(Some(Box::new(Self { holder, place, nsenter })));
         }
         folder.release(i64::from(holder.pid()));
         say(&format!("only root may mount one: {}", holder.log_tail().trim_end()));
@@ -69,12 +69,12 @@ impl Disk {
     }
 
     /// The folder of the data on it.
-    pub(super) fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.place.join("data")
     }
 
     /// The same command, but it sees the disk.
-    pub(super) fn seen_by(&self, command: &Command) -> Command {
+    pub(crate) fn seen_by(&self, command: &Command) -> Command {
         let mut inside = Command::new(&self.nsenter);
         inside.args(["--mount", "--target", &self.holder.pid().to_string(), "--"]);
         inside.arg(command.get_program()).args(command.get_args());
@@ -82,7 +82,7 @@ impl Disk {
     }
 
     /// Takes what is free on it.
-    pub(super) fn fill(&self) -> Result<()> {
+    pub(crate) fn fill(&self) -> Result<()> {
         let file = File::options().create(true).append(true).open(self.ballast());
         let mut file = file.context("cannot write to the small disk")?;
         // Smaller and smaller, until not even a page is left.
@@ -100,7 +100,7 @@ impl Disk {
     }
 
     /// Gives back what [`Self::fill`] took.
-    pub(super) fn free(&self) -> Result<()> {
+    pub(crate) fn free(&self) -> Result<()> {
         match fs::remove_file(self.ballast()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(error).context("cannot free the small disk")
@@ -119,7 +119,7 @@ impl Disk {
 
 /// Straight to stderr, which shows even where a test passes.
 fn say(why: &str) {
-    let text = format!("\nSKIPPED: no small disk for a database: {why}\n\n");
+    let text = format!("\nSKIPPED: no small disk for a server: {why}\n\n");
     // A terminal that is gone is no reason to fail.
     io::stderr().write_all(text.as_bytes()).ok();
 }
