@@ -76,8 +76,11 @@ impl Folder {
     /// When neither `/var/tmp` nor the system's temporary folder can be written.
     pub fn create() -> Result<Self> {
         let path = create_somewhere()?;
-        let owner = File::create(path.join(OWNER)).context("cannot write to our own folder")?;
+        // It gets its name once it is locked: without, it would look as if its owner were dead.
+        let unnamed = path.join("owner.next");
+        let owner = File::create(&unnamed).context("cannot write to our own folder")?;
         owner.lock().context("cannot lock a file in our own folder")?;
+        fs::rename(&unnamed, path.join(OWNER)).context("cannot write to our own folder")?;
         let mut command = Command::new("/bin/sh");
         command.args(["-c", WATCHER, "saga-lab-watcher"]).arg(&path);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
