@@ -33,16 +33,18 @@ fn rows(text: &str) -> Vec<Row> {
 }
 
 /// Every test in the repository as `path::name`. The promises of a contract suite stand in its
-/// `main.rs`, which has each run on every adapter.
+/// `main.rs`, which has each run on every adapter; a participant's tests on both databases stand in
+/// the `on_both!` of their file.
 fn known() -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for file in files::rust() {
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let contract = folder.ends_with("tests/contract").then(|| {
-            let suite = files::read(&format!("{folder}/main.rs"));
-            suite.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect()
-        });
-        let promises: BTreeSet<String> = contract.unwrap_or_default();
+        let suite = match folder.ends_with("tests/contract") {
+            true => files::read(&format!("{folder}/main.rs")),
+            false => between(&file.text, "\non_both! {", "}").to_owned(),
+        };
+        let promises: BTreeSet<_> =
+            suite.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
         let mut is_test = false;
         for line in file.text.lines().map(str::trim) {
             is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
@@ -56,6 +58,11 @@ fn known() -> BTreeSet<String> {
         }
     }
     known
+}
+
+/// What stands between the first `begin` and the `end` after it.
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
+    text.split_once(begin).and_then(|(_, rest)| rest.split_once(end)).map_or("", |(text, _)| text)
 }
 
 #[test]

@@ -1,28 +1,33 @@
-//! What payment charges, refuses and gives back, on a real Postgres.
+//! What payment charges, refuses and gives back, on real databases.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use lab::Lab;
+#[path = "../../sdk/tests/ground/mod.rs"]
+mod ground;
+
 use payment::participant;
 use saga_participant::{
     Knowledge, Outcome,
-    testing::{action, brief, compensation, serve},
+    testing::{self, action, brief, compensation, serve},
 };
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use Outcome::{Completed, Rejected};
+use ground::on_both;
+
+on_both! {
+    charges_what_is_covered_and_gives_it_back,
+    refuses_what_is_no_charge,
+}
 
 fn charge(amount: i64) -> Value {
     json!({ "customer_id": "c-1", "amount": amount, "currency": "EUR" })
 }
 
-#[tokio::test]
-async fn charges_what_is_covered_and_gives_it_back() {
-    let database = Lab::from_env().unwrap().database().await.unwrap();
-    let payment = participant().connect(&database.url).await.unwrap();
-    let pool = PgPool::connect(&database.url).await.unwrap();
+async fn charges_what_is_covered_and_gives_it_back(url: &str) {
+    let payment = participant().connect(url).await.unwrap();
     let balance = async || {
-        let sql = "select balance from payment.account where customer_id = 'c-1'";
-        sqlx::query_scalar::<_, i64>(sql).fetch_optional(&pool).await.unwrap()
+        let sql = "select balance from account where customer_id = 'c-1'";
+        testing::run(&payment, sql, &[]).await.first().map(|row| row.get::<i64>("balance").unwrap())
     };
     let too_much = action("payment", "charge", &charge(1_000_001));
     let reply = serve(&payment, &too_much).await;
@@ -43,17 +48,13 @@ async fn charges_what_is_covered_and_gives_it_back() {
         assert_eq!(brief(&serve(&payment, &refund).await), (Completed, ""));
         assert_eq!(balance().await, Some(1_000_000));
     }
-    let sql = "select count(*) from payment.charge where status = 'refunded' and amount = 400000
+    let sql = "select amount from charge where status = 'refunded' and amount = 400000
         and saga_id = $1 and customer_id = 'c-1' and currency = 'EUR'";
-    let refunded: Result<i64, _> =
-        sqlx::query_scalar(sql).bind(covered.saga_id.0).fetch_one(&pool).await;
-    assert_eq!(refunded.unwrap(), 1);
+    assert_eq!(testing::run(&payment, sql, &[&covered.saga_id]).await.len(), 1);
 }
 
-#[tokio::test]
-async fn refuses_what_is_no_charge() {
-    let database = Lab::from_env().unwrap().database().await.unwrap();
-    let payment = participant().connect(&database.url).await.unwrap();
+async fn refuses_what_is_no_charge(url: &str) {
+    let payment = participant().connect(url).await.unwrap();
     let with = |name: &str, value: Value| {
         let mut input = charge(1);
         input[name] = value;

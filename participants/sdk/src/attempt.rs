@@ -8,7 +8,7 @@ use crate::{
     Context, Doubt, Refusal, Tx,
     barrier::{
         At, Question, Refused, Verdict, intents, judge,
-        postgres::{self, Settled},
+        table::{self, Settled},
     },
     bodies::{compensated_already, failed, nothing_to_undo, rejected, text, unknown},
     codes,
@@ -64,8 +64,6 @@ pub(crate) async fn transact<T>(
     service: &Service,
     work: impl AsyncFnOnce(&mut Tx) -> Result<Ended<T>, Trouble>,
 ) -> Result<T, Trouble> {
-    // Never cancelled while it begins: a timeout here could leave a transaction open on a pooled
-    // connection.
     let mut tx = service.database.begin().await.map_err(|error| sort(error.into()))?;
     match work(&mut tx).await {
         Ok(Ended { done, durable: true }) => commit(tx, done).await,
@@ -100,9 +98,8 @@ async fn work(
     let done = match verdict {
         Verdict::Work => return effect(service, tx, command, refusal, began).await,
         Verdict::WorkAndBury => {
-            let Tx::Postgres(transaction) = tx;
             let reply = text(&compensated_already());
-            intents::bury(transaction, command, &reply).await.map_err(sort)?;
+            intents::bury(tx, command, &reply).await.map_err(sort)?;
             return effect(service, tx, command, refusal, began).await;
         }
         Verdict::InProgress => Done::InProgress,
@@ -123,19 +120,13 @@ async fn work(
 }
 
 async fn verdict(tx: &mut Tx, command: &Command, question: Question) -> anyhow::Result<Verdict> {
-    let Tx::Postgres(transaction) = tx;
-    let connection = &mut **transaction;
     let claim = match question {
-        Question::Action { .. } => postgres::claim_action(connection, command).await?,
+        Question::Action { .. } => table::claim_action(tx, command).await?,
         Question::Compensation { .. } => {
             let reply = text(&nothing_to_undo());
-            postgres::claim_compensation(connection, command, &reply).await?
+            table::claim_compensation(tx, command, &reply).await?
         }
-        Question::Query => {
-            let found = postgres::find(connection, command, None).await?;
-            // A query starts nothing, so no time matters to it.
-            postgres::Claim { found, now: command.started }
-        }
+        Question::Query => table::look(tx, command).await?,
     };
     let at = At { now: claim.now, deadline: command.deadline, started: command.started };
     Ok(judge(&claim.found, question, at))
@@ -171,9 +162,8 @@ async fn effect(
             let bad = |error: anyhow::Error| Trouble::Failed(codes::BAD_INPUT, error);
             handler.check(&command.body).map_err(|error| bad(error.into()))?;
             let written = Written::of(command).map_err(bad)?;
-            let Tx::Postgres(transaction) = tx;
             let lease = lease(registered.within);
-            let until = intents::write(transaction, command, &written.text(), lease).await;
+            let until = intents::write(tx, command, &written.text(), lease).await;
             let until = until.map_err(sort)?;
             let intent = Intent { command: command.clone(), until, began };
             Ok(Ended { done: Done::Intended(intent), durable: true })
@@ -188,8 +178,7 @@ async fn keep(tx: &mut Tx, command: &Command, said: Said) -> Result<Ended<Done>,
         Ok(output) => (Settled::Completed, ReplyBody::completed(Some(output))),
         Err(refusal) => (Settled::Rejected, rejected(refusal)),
     };
-    let Tx::Postgres(transaction) = tx;
-    postgres::settle(transaction, command, settled, &text(&body)).await.map_err(sort)?;
+    table::settle(tx, command, settled, &text(&body)).await.map_err(sort)?;
     Ok(Ended { done: Done::Reply(body), durable: true })
 }
 

@@ -20,7 +20,7 @@ use crate::{
     attempt::{Ended, Trouble, sort, transact},
     barrier::{
         intents::{self, Lapsed, Standing},
-        postgres::Settled,
+        table::Settled,
     },
     bodies::{rejected, text},
     codes,
@@ -138,8 +138,7 @@ impl Service {
 
     async fn claim(&self, tx: &mut Tx, max: usize) -> anyhow::Result<Ended<Vec<Intent>>> {
         let began = Instant::now();
-        let Tx::Postgres(transaction) = tx;
-        let all = intents::lapsed(transaction, max).await?;
+        let all = intents::lapsed(tx, max).await?;
         let durable = !all.is_empty();
         let mut taken = Vec::new();
         for lapsed in all {
@@ -153,13 +152,13 @@ impl Service {
                         error = %error,
                         "the command of an intent cannot be read; its next attempt brings it"
                     );
-                    intents::give_up(transaction, &lapsed).await?;
+                    intents::give_up(tx, &lapsed).await?;
                     continue;
                 }
             };
             let command = written.command(&self.name, lapsed);
             let within = self.within(&command);
-            let until = intents::write(transaction, &command, &text, lease(within)).await?;
+            let until = intents::write(tx, &command, &text, lease(within)).await?;
             tracing::info!(
                 saga.id = %command.saga_id,
                 step.name = %command.step,
@@ -236,14 +235,13 @@ async fn store(
     settled: Option<Settled>,
     body: &ReplyBody,
 ) -> anyhow::Result<Option<String>> {
-    let Tx::Postgres(transaction) = tx;
     let Intent { command, until, .. } = intent;
     let reply = text(body);
     let Some(settled) = settled else {
-        let ours = intents::release(transaction, command, *until).await?;
+        let ours = intents::release(tx, command, *until).await?;
         return Ok(ours.then_some(reply));
     };
-    match intents::settle(transaction, command, settled, &reply).await? {
+    match intents::settle(tx, command, settled, &reply).await? {
         Standing::Stored => Ok(Some(reply)),
         Standing::Before(reply) => Ok(Some(reply)),
         Standing::Buried => {

@@ -61,6 +61,7 @@ mod service;
 mod settings;
 pub mod testing;
 mod tx;
+mod values;
 
 pub use context::{Context, Undo};
 pub use desk::serve;
@@ -74,4 +75,5 @@ pub use saga_protocol::{
 };
 pub use service::{Answer, Service};
 pub use settings::Settings;
-pub use tx::{Column, Parameter, Row, Tx, Value};
+pub use tx::Tx;
+pub use values::{Column, Parameter, Row, Value};

@@ -33,7 +33,7 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// A participant of this name, which is also that of its queue and of its schema.
+    /// A participant of this name, which is also that of its queue and, on Postgres, of its schema.
     ///
     /// # Panics
     /// When the name breaks the rules of [`ParticipantName`]: it is written in the program.
@@ -141,7 +141,8 @@ impl Participant {
     }
 
     /// Connects it to a database and makes its tables, without a bus: commands are given to it by
-    /// hand.
+    /// hand, or by [`serve`](crate::serve). The URL is `postgres://…`, or `sqlite:path` for a file
+    /// of its own, which is made where it is missing.
     ///
     /// # Errors
     /// When the database cannot be used.

@@ -1,19 +1,46 @@
-//! The tables of a participant: made at start, in its own schema, with a ledger of what was made.
+//! The tables of a participant: made at start, with a ledger of what was made.
 
 use anyhow::{Context, bail, ensure};
 use saga_protocol::{BodyHash, ParticipantName};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use crate::barrier;
+use crate::{Tx, barrier, database::Database, tx::Kind};
 
-/// The ledger. `part` is `barrier` or `business`; each has versions of its own.
-const LEDGER: &str = "create table schema_version (
-    part text not null,
-    version bigint not null,
-    sha256 text not null,
-    applied_at timestamptz not null default current_timestamp,
-    primary key (part, version)
-)";
+/// What is not the same on both databases.
+struct Parts {
+    /// Whether there is a ledger.
+    has_ledger: &'static str,
+    /// Makes it. `part` is `barrier` or `business`; each has versions of its own.
+    ledger: &'static str,
+    /// The versions of the barrier.
+    barrier: &'static [&'static str],
+}
+
+const POSTGRES: Parts = Parts {
+    has_ledger: "select to_regclass('schema_version') is not null as there",
+    ledger: "create table schema_version (
+        part text not null,
+        version bigint not null,
+        sha256 text not null,
+        applied_at timestamptz not null default current_timestamp,
+        primary key (part, version)
+    )",
+    barrier: &barrier::SCHEMA,
+};
+
+const SQLITE: Parts = Parts {
+    has_ledger: "select exists (
+            select 1 from sqlite_master where type = 'table' and name = 'schema_version'
+        ) as there",
+    ledger: "create table schema_version (
+        part text not null,
+        version integer not null,
+        sha256 text not null,
+        applied_at integer not null default (cast(unixepoch('subsec') * 1000000 as integer)),
+        primary key (part, version)
+    ) strict",
+    barrier: &barrier::SCHEMA_SQLITE,
+};
 
 /// A version that was applied.
 struct Applied {
@@ -24,25 +51,33 @@ struct Applied {
 
 /// Applies what the database lacks, all of it or nothing. Processes that start together take turns.
 pub(crate) async fn apply(
-    pool: &PgPool,
+    database: &Database,
     name: &ParticipantName,
     business: &[&'static str],
 ) -> anyhow::Result<()> {
-    let mut tx = pool.begin().await.context("cannot connect to the database")?;
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
-        .bind(format!("saga-participant schema {name}"))
-        .execute(&mut *tx)
-        .await?;
-    make_schema(&mut tx, name).await?;
-    let applied = read_ledger(&mut tx).await?;
-    for (part, versions) in [("barrier", &barrier::SCHEMA[..]), ("business", business)] {
-        apply_part(&mut tx, name, part, versions, &applied).await?;
+    let mut tx = database.begin().await.context("cannot connect to the database")?;
+    if let Some(connection) = tx.postgres() {
+        make_schema(connection, name).await?;
+    }
+    let parts = match database.kind() {
+        Kind::Postgres => POSTGRES,
+        Kind::Sqlite => SQLITE,
+    };
+    let applied = read_ledger(&mut tx, &parts).await?;
+    let place = database.place();
+    for (part, versions) in [("barrier", parts.barrier), ("business", business)] {
+        apply_part(&mut tx, &place, part, versions, &applied).await?;
     }
     tx.commit().await.context("cannot commit the tables")
 }
 
-/// Makes the schema where it is missing: a role that may not make schemas can be given one.
+/// Takes our turn; then makes the schema where it is missing: a role that may not make schemas can
+/// be given one.
 async fn make_schema(tx: &mut PgConnection, name: &ParticipantName) -> anyhow::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(format!("saga-participant schema {name}"))
+        .execute(&mut *tx)
+        .await?;
     let sql = "select exists (select from pg_namespace where nspname = $1)";
     let there: bool = sqlx::query_scalar(sql).bind(name.as_str()).fetch_one(&mut *tx).await?;
     if !there {
@@ -56,26 +91,24 @@ async fn make_schema(tx: &mut PgConnection, name: &ParticipantName) -> anyhow::R
     Ok(())
 }
 
-async fn read_ledger(tx: &mut PgConnection) -> anyhow::Result<Vec<Applied>> {
-    let sql = "select to_regclass('schema_version') is not null";
-    let there: bool = sqlx::query_scalar(sql).fetch_one(&mut *tx).await?;
-    if !there {
-        sqlx::raw_sql(LEDGER).execute(&mut *tx).await.context("cannot create the ledger")?;
+async fn read_ledger(tx: &mut Tx, parts: &Parts) -> anyhow::Result<Vec<Applied>> {
+    let there = tx.fetch_optional(parts.has_ledger, &[]).await?;
+    if !there.context("no answer about the ledger")?.get::<bool>("there")? {
+        tx.run(parts.ledger).await.context("cannot create the ledger")?;
         return Ok(Vec::new());
     }
-    let sql = "select part, version, sha256 from schema_version";
-    let rows = sqlx::query(sql).fetch_all(tx).await?;
+    let rows = tx.fetch_all("select part, version, sha256 from schema_version", &[]).await?;
     rows.iter()
         .map(|row| {
-            let (part, version) = (row.try_get("part")?, row.try_get("version")?);
-            Ok(Applied { part, version, sha256: row.try_get("sha256")? })
+            let (part, version) = (row.get("part")?, row.get("version")?);
+            Ok(Applied { part, version, sha256: row.get("sha256")? })
         })
         .collect()
 }
 
 async fn apply_part(
-    tx: &mut PgConnection,
-    name: &ParticipantName,
+    tx: &mut Tx,
+    place: &str,
     part: &str,
     versions: &[&'static str],
     applied: &[Applied],
@@ -84,8 +117,8 @@ async fn apply_part(
     let known = i64::try_from(versions.len())?;
     if let Some(newest) = newest.filter(|newest| *newest > known) {
         bail!(
-            "schema `{name}` has version {newest} of `{part}`, this binary knows {known}; run the \
-             binary that made it, or a newer one"
+            "{place} has version {newest} of `{part}`, this binary knows {known}; run the binary \
+             that made it, or a newer one"
         );
     }
     for (version, sql) in (1_i64..).zip(versions) {
@@ -94,21 +127,15 @@ async fn apply_part(
         if let Some(row) = row {
             ensure!(
                 row.sha256 == sha256,
-                "version {version} of `{part}` in schema `{name}` was made by other SQL than this \
-                 binary has; put changes into a new version, not into one that was applied"
+                "version {version} of `{part}` in {place} was made by other SQL than this binary \
+                 has; put changes into a new version, not into one that was applied"
             );
             continue;
         }
-        sqlx::raw_sql(*sql)
-            .execute(&mut *tx)
-            .await
-            .with_context(|| format!("cannot apply version {version} of `{part}`"))?;
-        sqlx::query("insert into schema_version (part, version, sha256) values ($1, $2, $3)")
-            .bind(part)
-            .bind(version)
-            .bind(sha256)
-            .execute(&mut *tx)
-            .await?;
+        let made = tx.run(sql).await;
+        made.with_context(|| format!("cannot apply version {version} of `{part}`"))?;
+        let sql = "insert into schema_version (part, version, sha256) values ($1, $2, $3)";
+        tx.execute(sql, &[&part, &version, &sha256]).await?;
         tracing::info!(schema.part = part, schema.version = version, "made tables");
     }
     Ok(())

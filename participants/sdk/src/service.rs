@@ -15,7 +15,7 @@ use crate::{
     barrier::Question,
     bodies::{failed, rejected, unknown},
     codes,
-    database::{Database, Use},
+    database::{Database, Use, WAIT_MAX},
     handler::{Registered, Work},
     intent::Intent,
     participant::{Handlers, WITHIN},
@@ -31,7 +31,10 @@ const LOOKERS: u32 = 1;
 /// RabbitMQ's default for a delivery that nobody acknowledges: it ends the channel then.
 const BROKER_PATIENCE: Duration = Duration::from_secs(30 * 60);
 /// Every attempt of a delivery together stays well below it.
-const _: () = assert!(WITHIN.as_secs() * (ATTEMPTS_MAX as u64) * 2 < BROKER_PATIENCE.as_secs());
+const _: () = {
+    let attempt = WAIT_MAX.as_secs() * 2 + WITHIN.as_secs();
+    assert!(attempt * (ATTEMPTS_MAX as u64) < BROKER_PATIENCE.as_secs());
+};
 
 /// A participant that is ready to serve.
 pub struct Service {

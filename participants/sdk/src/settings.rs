@@ -20,14 +20,15 @@ pub struct Settings {
     /// The broker: `amqp://user:password@host:port/vhost`
     #[arg(long, env, hide_env_values = true)]
     pub amqp_url: String,
-    /// The participant's own database: `postgres://user:password@host:port/database`
+    /// The participant's own database: `postgres://user:password@host:port/database`, or, for
+    /// development, `sqlite:path` of a file that no other participant has
     #[arg(long, env, hide_env_values = true)]
     pub database_url: String,
-    /// Commands served at once; each takes a connection of the database
+    /// Commands served at once; each takes a connection of the database, of which a file has one
     #[arg(long, env, default_value_t = CONCURRENCY,
         value_parser = clap::value_parser!(u32).range(1..=CONCURRENCY_MAX))]
     pub concurrency: u32,
-    /// Accepts a database that may lose what it has confirmed, such as one with `fsync = off`
+    /// Accepts a Postgres that may lose what it has confirmed, such as one with `fsync = off`
     #[arg(long)]
     pub allow_unsafe_db: bool,
     /// How to log, to the standard error

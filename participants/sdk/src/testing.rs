@@ -11,7 +11,10 @@ use saga_protocol::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{Answer, Service};
+use crate::{
+    Answer, Parameter, Row, Service,
+    attempt::{Ended, Trouble, sort, transact},
+};
 
 /// How long the commands may start: no test runs longer.
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
@@ -65,6 +68,20 @@ pub async fn serve(service: &Service, command: &Command) -> ReplyBody {
         Answer::Intent(intent) => read(&service.call(intent).await),
         answer => read(&answer),
     }
+}
+
+/// Runs a statement on the participant's database, in a transaction of its own; what it returned.
+/// Names are unqualified, as in a handler.
+///
+/// # Panics
+/// When the database refuses it.
+pub async fn run(service: &Service, sql: &'static str, args: &[&dyn Parameter]) -> Vec<Row> {
+    let run = transact(service, async |tx| {
+        let rows = tx.fetch_all(sql, args).await;
+        let done = rows.map_err(|error| sort(error.into()))?;
+        Ok(Ended { done, durable: true })
+    });
+    run.await.map_err(Trouble::error).expect("the database does what a test asks of it")
 }
 
 /// What an answer says.

@@ -1,63 +1,69 @@
-//! The transaction that handlers write through: an enum over the databases that a participant may
+//! The transaction that handlers write through, on either of the databases that a participant may
 //! stand on.
 //!
 //! Business SQL is written once, in the subset that Postgres and SQLite share: `$n`, `on conflict
 //! do nothing`, `returning`, conditional updates, `check`; no casts, arrays, JSON operators or
 //! `now()`; whole numbers are `bigint`; names are unqualified. Postgres finds them by
-//! `search_path`, which is the participant's schema.
+//! `search_path`, which is the participant's schema; SQLite has a file for each participant.
 
-use saga_protocol::{SagaId, StepName};
 use sqlx::{
-    PgConnection, Postgres, Row as _,
-    postgres::{PgArguments, PgRow, PgTransaction},
-    query::Query,
+    Executor, PgConnection, Postgres, Sqlite, pool::PoolConnection, postgres::PgArguments,
+    query::Query, sqlite::SqliteArguments,
 };
-use uuid::Uuid;
+
+use crate::values::{Parameter, Row, Value};
 
 /// A transaction of the participant's database. The SDK commits it together with the barrier's row.
-#[non_exhaustive]
-pub enum Tx {
-    /// On Postgres.
-    Postgres(PgTransaction<'static>),
+///
+/// A statement that failed, or that was not waited for, spoils it: it takes no other statement and
+/// is not committed, whatever becomes of the error.
+pub struct Tx {
+    connection: Connection,
+    state: State,
 }
 
-/// A row that a statement returned.
-#[non_exhaustive]
-pub enum Row {
-    /// From Postgres.
-    Postgres(PgRow),
+/// A connection that is ours until the transaction is over.
+pub(crate) enum Connection {
+    Postgres(PoolConnection<Postgres>),
+    Sqlite(PoolConnection<Sqlite>),
 }
 
-/// A value that both databases know. `None` is null.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// `bigint`.
-    Integer(Option<i64>),
-    /// `text`.
-    Text(Option<String>),
-    /// `boolean`.
-    Boolean(Option<bool>),
-    /// `uuid`.
-    Uuid(Option<Uuid>),
+/// What a participant stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Postgres,
+    Sqlite,
 }
 
-/// What can be given to a statement.
-pub trait Parameter: Sync {
-    /// It as a value.
-    fn value(&self) -> Value;
-}
-
-/// What can be read from a column.
-pub trait Column: Sized {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// When there is no such column, or it holds something else.
-    fn read(row: &Row, name: &str) -> Result<Self, sqlx::Error>;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Every statement was done.
+    Sound,
+    /// One was begun and has not been done: it is under way, failed, or was not waited for.
+    Spoiled,
+    /// It was committed or rolled back.
+    Over,
 }
 
 impl Tx {
-    /// Runs a statement; how many rows it changed.
+    /// Begins one. On SQLite nobody else writes until it is over.
+    ///
+    /// Begun, committed and rolled back by statements of our own: sqlx counts its transactions, and
+    /// a handler that ends the one it was given would put it out of step.
+    pub(crate) async fn begin(connection: Connection) -> Result<Self, sqlx::Error> {
+        // From here on dropping this future closes the connection: sqlx would put it back with a
+        // transaction open.
+        let mut tx = Self { connection, state: State::Sound };
+        tx.run(match tx.kind() {
+            Kind::Postgres => "begin",
+            // At once for writing: one that began by reading would fail where another has written.
+            Kind::Sqlite => "begin immediate",
+        })
+        .await?;
+        Ok(tx)
+    }
+
+    /// Runs a statement; how many rows it inserted, updated or deleted.
     ///
     /// # Errors
     /// When the database refuses it. The transaction is of no use then.
@@ -66,9 +72,16 @@ impl Tx {
         sql: &'static str,
         args: &[&dyn Parameter],
     ) -> Result<u64, sqlx::Error> {
-        match self {
-            Self::Postgres(tx) => Ok(bound(sql, args).execute(&mut **tx).await?.rows_affected()),
-        }
+        let changed = match self.statement()? {
+            Connection::Postgres(connection) => {
+                on_postgres(sql, args).execute(&mut **connection).await?.rows_affected()
+            }
+            Connection::Sqlite(connection) => {
+                on_sqlite(sql, args).execute(&mut **connection).await?.rows_affected()
+            }
+        };
+        self.state = State::Sound;
+        Ok(changed)
     }
 
     /// Runs a statement; the first row it returned.
@@ -80,11 +93,18 @@ impl Tx {
         sql: &'static str,
         args: &[&dyn Parameter],
     ) -> Result<Option<Row>, sqlx::Error> {
-        match self {
-            Self::Postgres(tx) => {
-                Ok(bound(sql, args).fetch_optional(&mut **tx).await?.map(Row::Postgres))
+        let row = match self.statement()? {
+            Connection::Postgres(connection) => {
+                let row = on_postgres(sql, args).fetch_optional(&mut **connection).await?;
+                row.map(Row::from)
             }
-        }
+            Connection::Sqlite(connection) => {
+                let row = on_sqlite(sql, args).fetch_optional(&mut **connection).await?;
+                row.map(Row::from)
+            }
+        };
+        self.state = State::Sound;
+        Ok(row)
     }
 
     /// Runs a statement; all rows it returned.
@@ -96,46 +116,95 @@ impl Tx {
         sql: &'static str,
         args: &[&dyn Parameter],
     ) -> Result<Vec<Row>, sqlx::Error> {
-        match self {
-            Self::Postgres(tx) => {
-                let rows = bound(sql, args).fetch_all(&mut **tx).await?;
-                Ok(rows.into_iter().map(Row::Postgres).collect())
+        let rows = match self.statement()? {
+            Connection::Postgres(connection) => {
+                let rows = on_postgres(sql, args).fetch_all(&mut **connection).await?;
+                rows.into_iter().map(Row::from).collect()
+            }
+            Connection::Sqlite(connection) => {
+                let rows = on_sqlite(sql, args).fetch_all(&mut **connection).await?;
+                rows.into_iter().map(Row::from).collect()
+            }
+        };
+        self.state = State::Sound;
+        Ok(rows)
+    }
+
+    /// Runs a script: any number of statements.
+    pub(crate) async fn run(&mut self, script: &'static str) -> Result<(), sqlx::Error> {
+        match self.statement()? {
+            Connection::Postgres(connection) => {
+                connection.execute(script).await?;
+            }
+            Connection::Sqlite(connection) => {
+                connection.execute(script).await?;
             }
         }
+        self.state = State::Sound;
+        Ok(())
     }
 
     /// The native connection, for a participant that runs on Postgres only.
     #[must_use]
     pub fn postgres(&mut self) -> Option<&mut PgConnection> {
-        match self {
-            Self::Postgres(tx) => Some(&mut **tx),
+        match &mut self.connection {
+            Connection::Postgres(connection) => Some(connection),
+            Connection::Sqlite(_) => None,
         }
     }
 
-    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Postgres(tx) => tx.commit().await,
+    /// What it is on.
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.connection {
+            Connection::Postgres(_) => Kind::Postgres,
+            Connection::Sqlite(_) => Kind::Sqlite,
         }
     }
 
-    pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Postgres(tx) => tx.rollback().await,
+    /// Commits it, unless it is spoiled.
+    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        self.run("commit").await?;
+        self.state = State::Over;
+        Ok(())
+    }
+
+    /// Rolls it back, also where it is spoiled.
+    pub(crate) async fn rollback(mut self) -> Result<(), sqlx::Error> {
+        self.state = State::Sound;
+        self.run("rollback").await?;
+        self.state = State::Over;
+        Ok(())
+    }
+
+    /// The connection, for one statement: whoever has done it says so.
+    fn statement(&mut self) -> Result<&mut Connection, sqlx::Error> {
+        if self.state == State::Spoiled {
+            let message = "an earlier statement of this transaction failed, or was not waited for";
+            return Err(sqlx::Error::InvalidArgument(message.to_owned()));
+        }
+        self.state = State::Spoiled;
+        Ok(&mut self.connection)
+    }
+}
+
+impl Drop for Tx {
+    /// One that was not brought to its end, because of a panic or a caller that went away, takes
+    /// its connection with it: nothing is left open in the pool.
+    fn drop(&mut self) {
+        if self.state == State::Over {
+            return;
+        }
+        match &mut self.connection {
+            Connection::Postgres(connection) => connection.close_on_drop(),
+            Connection::Sqlite(connection) => connection.close_on_drop(),
         }
     }
 }
 
-impl Row {
-    /// The column of this name.
-    ///
-    /// # Errors
-    /// When there is none, or it holds something else.
-    pub fn get<T: Column>(&self, name: &str) -> Result<T, sqlx::Error> {
-        T::read(self, name)
-    }
-}
-
-fn bound(sql: &'static str, args: &[&dyn Parameter]) -> Query<'static, Postgres, PgArguments> {
+fn on_postgres(
+    sql: &'static str,
+    args: &[&dyn Parameter],
+) -> Query<'static, Postgres, PgArguments> {
     args.iter().fold(sqlx::query(sql), |query, arg| match arg.value() {
         Value::Integer(value) => query.bind(value),
         Value::Text(value) => query.bind(value),
@@ -144,61 +213,15 @@ fn bound(sql: &'static str, args: &[&dyn Parameter]) -> Query<'static, Postgres,
     })
 }
 
-macro_rules! kinds {
-    ($($type:ty => $variant:ident,)+) => {
-        $(
-            impl Parameter for $type {
-                fn value(&self) -> Value {
-                    Value::$variant(Some(self.clone()))
-                }
-            }
-
-            impl Parameter for Option<$type> {
-                fn value(&self) -> Value {
-                    Value::$variant(self.clone())
-                }
-            }
-
-            impl Column for $type {
-                fn read(row: &Row, name: &str) -> Result<Self, sqlx::Error> {
-                    match row {
-                        Row::Postgres(row) => row.try_get(name),
-                    }
-                }
-            }
-
-            impl Column for Option<$type> {
-                fn read(row: &Row, name: &str) -> Result<Self, sqlx::Error> {
-                    match row {
-                        Row::Postgres(row) => row.try_get(name),
-                    }
-                }
-            }
-        )+
-    };
-}
-
-kinds! {
-    i64 => Integer,
-    String => Text,
-    bool => Boolean,
-    Uuid => Uuid,
-}
-
-impl Parameter for &str {
-    fn value(&self) -> Value {
-        Value::Text(Some((*self).to_owned()))
-    }
-}
-
-impl Parameter for SagaId {
-    fn value(&self) -> Value {
-        Value::Uuid(Some(self.0))
-    }
-}
-
-impl Parameter for StepName {
-    fn value(&self) -> Value {
-        Value::Text(Some(self.to_string()))
-    }
+fn on_sqlite(
+    sql: &'static str,
+    args: &[&dyn Parameter],
+) -> Query<'static, Sqlite, SqliteArguments> {
+    args.iter().fold(sqlx::query(sql), |query, arg| match arg.value() {
+        Value::Integer(value) => query.bind(value),
+        Value::Text(value) => query.bind(value),
+        Value::Boolean(value) => query.bind(value),
+        // Text, since people read these tables with the shell.
+        Value::Uuid(value) => query.bind(value.map(uuid::Uuid::hyphenated)),
+    })
 }

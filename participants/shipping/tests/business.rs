@@ -1,30 +1,34 @@
-//! What shipping books, refuses and cancels, on a real Postgres.
+//! What shipping books, refuses and cancels, on real databases.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use lab::Lab;
+#[path = "../../sdk/tests/ground/mod.rs"]
+mod ground;
+
 use saga_participant::{
     Command, Knowledge, Outcome,
-    testing::{action, brief, compensation, serve},
+    testing::{self, action, brief, compensation, serve},
 };
 use serde_json::json;
 use shipping::participant;
-use sqlx::PgPool;
 
 use Outcome::{Completed, Failed, Rejected};
+use ground::on_both;
+
+on_both! {
+    books_where_parcels_go_and_cancels,
+}
 
 fn schedule(country: &str) -> Command {
     let address = json!({ "name": "Ada", "street": "Hauptstr. 1", "country": country });
     action("shipping", "schedule", &json!({ "address": address, "charge_id": "ch_1" }))
 }
 
-#[tokio::test]
-async fn books_where_parcels_go_and_cancels() {
-    let database = Lab::from_env().unwrap().database().await.unwrap();
-    let shipping = participant().connect(&database.url).await.unwrap();
-    let pool = PgPool::connect(&database.url).await.unwrap();
+async fn books_where_parcels_go_and_cancels(url: &str) {
+    let shipping = participant().connect(url).await.unwrap();
     let status = async |command: &Command| {
-        let sql = "select status from shipping.shipment where saga_id = $1";
-        let id = command.saga_id.0;
-        sqlx::query_scalar::<_, String>(sql).bind(id).fetch_optional(&pool).await.unwrap()
+        let sql = "select status from shipment where saga_id = $1";
+        let rows = testing::run(&shipping, sql, &[&command.saga_id]).await;
+        rows.first().map(|row| row.get::<String>("status").unwrap())
     };
     for country in ["AQ", "aq"] {
         let refused = schedule(country);

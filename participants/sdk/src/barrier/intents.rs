@@ -1,4 +1,4 @@
-//! Intents on Postgres: the rows of commands that are done outside the database.
+//! Intents: the rows of commands that are done outside the database.
 //!
 //! An intent has a lease, by the database's clock. A result is stored by whoever comes first, since
 //! all calls of a command have the same idempotency key; an intent is given up only by whoever
@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use saga_protocol::{Command, Phase, SagaId, StepName, Timestamp};
-use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::postgres::Settled;
+use super::{statements, table::Settled};
+use crate::{Row, Tx};
 
 /// An intent that was taken over.
 pub(crate) struct Lapsed {
@@ -33,137 +33,90 @@ pub(crate) enum Standing {
 
 /// Makes the row that a claim began, or took over, an intent; until when it is ours.
 pub(crate) async fn write(
-    connection: &mut PgConnection,
+    tx: &mut Tx,
     command: &Command,
     text: &str,
     lease: Duration,
 ) -> anyhow::Result<Timestamp> {
-    let sql = "update barrier set outcome = 'intent', command = $4,
-            until = clock_timestamp() + $5::bigint * interval '1 microsecond'
-        where saga_id = $1 and step = $2 and phase = $3 and outcome in ('begun', 'intent')
-        returning (extract(epoch from until) * 1000000)::bigint as until";
-    let row = sqlx::query(sql)
-        .bind(command.saga_id.0)
-        .bind(command.step.as_str())
-        .bind(command.phase.as_str())
-        .bind(text)
-        .bind(micros(lease))
-        .fetch_one(connection)
-        .await
-        .context("cannot write an intent")?;
-    Ok(Timestamp::from_micros(row.try_get("until")?))
+    let sql = statements::of(tx).intend;
+    let Command { saga_id, step, phase, .. } = command;
+    let lease = micros(lease);
+    let row = tx.fetch_optional(sql, &[saga_id, step, &phase.as_str(), &text, &lease]).await;
+    let row = row.context("cannot write an intent")?;
+    let row = row.context("the row of an intent is gone")?;
+    Ok(Timestamp::from_micros(row.get("until")?))
 }
 
 /// Makes the action's intent a tombstone: its compensation has come. A copy of the action hears
 /// `reply`.
-pub(crate) async fn bury(
-    connection: &mut PgConnection,
-    command: &Command,
-    reply: &str,
-) -> anyhow::Result<()> {
+pub(crate) async fn bury(tx: &mut Tx, command: &Command, reply: &str) -> anyhow::Result<()> {
     let sql = "update barrier
         set outcome = 'tombstone', reply = $3, until = null, command = null
         where saga_id = $1 and step = $2 and phase = 'action' and outcome = 'intent'";
-    sqlx::query(sql)
-        .bind(command.saga_id.0)
-        .bind(command.step.as_str())
-        .bind(reply)
-        .execute(connection)
-        .await
-        .context("cannot bury an intent")?;
+    let buried = tx.execute(sql, &[&command.saga_id, &command.step, &reply]).await;
+    buried.context("cannot bury an intent")?;
     Ok(())
 }
 
 /// Stores what the call of an intent came to, where nobody has before.
 pub(crate) async fn settle(
-    connection: &mut PgConnection,
+    tx: &mut Tx,
     command: &Command,
     settled: Settled,
     reply: &str,
 ) -> anyhow::Result<Standing> {
     let sql = "update barrier set outcome = $4, reply = $5, until = null, command = null
         where saga_id = $1 and step = $2 and phase = $3 and outcome = 'intent'";
-    let result = sqlx::query(sql)
-        .bind(command.saga_id.0)
-        .bind(command.step.as_str())
-        .bind(command.phase.as_str())
-        .bind(settled.word())
-        .bind(reply)
-        .execute(&mut *connection)
-        .await
-        .context("cannot store the result of an intent")?;
-    if result.rows_affected() == 1 {
+    let Command { saga_id, step, phase, .. } = command;
+    let (phase, word) = (phase.as_str(), settled.word());
+    let stored = tx.execute(sql, &[saga_id, step, &phase, &word, &reply]).await;
+    if stored.context("cannot store the result of an intent")? == 1 {
         return Ok(Standing::Stored);
     }
     let sql = "select reply from barrier where saga_id = $1 and step = $2 and phase = $3
         and outcome in ('completed', 'rejected')";
-    let before: Option<String> = sqlx::query_scalar(sql)
-        .bind(command.saga_id.0)
-        .bind(command.step.as_str())
-        .bind(command.phase.as_str())
-        .fetch_optional(connection)
-        .await
-        .context("cannot read the result of an intent")?;
-    Ok(before.map_or(Standing::Buried, Standing::Before))
+    let before = tx.fetch_optional(sql, &[saga_id, step, &phase]).await;
+    Ok(match before.context("cannot read the result of an intent")? {
+        Some(row) => Standing::Before(row.get("reply")?),
+        None => Standing::Buried,
+    })
 }
 
 /// Gives an intent up, so that the next attempt begins again at once; whether it was still ours.
 pub(crate) async fn release(
-    connection: &mut PgConnection,
+    tx: &mut Tx,
     command: &Command,
     until: Timestamp,
 ) -> anyhow::Result<bool> {
-    let sql = "update barrier set until = null
-        where saga_id = $1 and step = $2 and phase = $3 and outcome = 'intent'
-            and until = timestamptz 'epoch' + $4::bigint * interval '1 microsecond'";
-    let result = sqlx::query(sql)
-        .bind(command.saga_id.0)
-        .bind(command.step.as_str())
-        .bind(command.phase.as_str())
-        .bind(until.as_micros())
-        .execute(connection)
-        .await
-        .context("cannot give an intent up")?;
-    Ok(result.rows_affected() == 1)
+    let sql = statements::of(tx).release;
+    let Command { saga_id, step, phase, .. } = command;
+    let released = tx.execute(sql, &[saga_id, step, &phase.as_str(), &until.as_micros()]).await;
+    Ok(released.context("cannot give an intent up")? == 1)
 }
 
 /// Gives up an intent that was claimed just now.
-pub(crate) async fn give_up(connection: &mut PgConnection, lapsed: &Lapsed) -> anyhow::Result<()> {
+pub(crate) async fn give_up(tx: &mut Tx, lapsed: &Lapsed) -> anyhow::Result<()> {
     let sql = "update barrier set until = null
         where saga_id = $1 and step = $2 and phase = $3 and outcome = 'intent'";
-    sqlx::query(sql)
-        .bind(lapsed.saga_id.0)
-        .bind(lapsed.step.as_str())
-        .bind(lapsed.phase.as_str())
-        .execute(connection)
-        .await
-        .context("cannot give an intent up")?;
+    let Lapsed { saga_id, step, phase, .. } = lapsed;
+    tx.execute(sql, &[saga_id, step, &phase.as_str()]).await.context("cannot give an intent up")?;
     Ok(())
 }
 
 /// Claims intents whose lease has passed, the oldest first; none that others are about to claim.
-pub(crate) async fn lapsed(
-    connection: &mut PgConnection,
-    max: usize,
-) -> anyhow::Result<Vec<Lapsed>> {
-    let sql = "select saga_id, step, phase, command from barrier
-        where until <= clock_timestamp() order by until limit $1 for update skip locked";
-    let rows = sqlx::query(sql)
-        .bind(i64::try_from(max)?)
-        .fetch_all(connection)
-        .await
-        .context("cannot look for intents")?;
+pub(crate) async fn lapsed(tx: &mut Tx, max: usize) -> anyhow::Result<Vec<Lapsed>> {
+    let sql = statements::of(tx).lapsed;
+    let rows = tx.fetch_all(sql, &[&i64::try_from(max)?]).await;
+    let rows = rows.context("cannot look for intents")?;
     rows.iter().map(|row| claimed(row).context("cannot understand an intent")).collect()
 }
 
-fn claimed(row: &PgRow) -> anyhow::Result<Lapsed> {
-    let step: &str = row.try_get("step")?;
-    let phase: &str = row.try_get("phase")?;
+fn claimed(row: &Row) -> anyhow::Result<Lapsed> {
     Ok(Lapsed {
-        saga_id: SagaId(row.try_get("saga_id")?),
-        step: step.parse()?,
-        phase: phase.parse().map_err(anyhow::Error::msg)?,
-        command: row.try_get("command")?,
+        saga_id: SagaId(row.get("saga_id")?),
+        step: row.get::<String>("step")?.parse()?,
+        phase: row.get::<String>("phase")?.parse().map_err(anyhow::Error::msg)?,
+        command: row.get("command")?,
     })
 }
 

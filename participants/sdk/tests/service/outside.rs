@@ -8,10 +8,21 @@ use saga_participant::{
 };
 
 use crate::{
+    ground::on_both,
     provider::{Charge, Mood},
     support::{World, charge, key, next_attempt, undo},
 };
 use Outcome::{Completed, Failed, Rejected, Unknown};
+
+on_both! {
+    died_after_the_intent_and_before_the_call,
+    died_after_the_call_and_before_its_result,
+    died_after_the_result_and_before_the_reply,
+    an_intent_that_nobody_is_at_is_undone,
+    an_undo_inside_the_database_buries_the_intent,
+    an_attempt_that_failed_is_begun_again_with_the_same_key,
+    a_refusal_from_outside_is_kept_only_where_it_is_final,
+}
 
 /// More than any test leaves behind.
 const ALL: usize = 10;
@@ -34,9 +45,8 @@ async fn take_up(world: &World, replica: &Service) -> Answer {
     replica.call(taken.remove(0)).await
 }
 
-#[tokio::test]
-async fn died_after_the_intent_and_before_the_call() {
-    let world = World::new().await;
+async fn died_after_the_intent_and_before_the_call(url: &str) {
+    let world = World::new(url).await;
     let (first, second) = (world.replica().await, world.replica().await);
     let charge = charge();
     intend(&first, &charge).await;
@@ -53,12 +63,11 @@ async fn died_after_the_intent_and_before_the_call() {
     assert_eq!(second.handle(&charge).await, answer, "a copy hears the same");
     assert_eq!(serve(&second, &query).await.outcome, Completed);
     assert_eq!(world.provider.calls(&key(&charge)), 1);
-    assert_eq!(world.outcomes().await, "action completed");
+    assert_eq!(world.outcomes(&charge).await, "action completed");
 }
 
-#[tokio::test]
-async fn died_after_the_call_and_before_its_result() {
-    let world = World::new().await;
+async fn died_after_the_call_and_before_its_result(url: &str) {
+    let world = World::new(url).await;
     let (first, second) = (Arc::new(world.replica().await), world.replica().await);
     let charge = charge();
     world.provider.set_mood(Mood::Waits);
@@ -77,9 +86,8 @@ async fn died_after_the_call_and_before_its_result() {
     assert_eq!(world.provider.count(Charge::Refunded), 1);
 }
 
-#[tokio::test]
-async fn died_after_the_result_and_before_the_reply() {
-    let world = World::new().await;
+async fn died_after_the_result_and_before_the_reply(url: &str) {
+    let world = World::new(url).await;
     let (first, second) = (world.replica().await, world.replica().await);
     let charge = charge();
     let intent = intend(&first, &charge).await;
@@ -91,10 +99,9 @@ async fn died_after_the_result_and_before_the_reply() {
 }
 
 /// Nobody knows whether the money was taken: it is given back, or never can be taken.
-#[tokio::test]
-async fn an_intent_that_nobody_is_at_is_undone() {
+async fn an_intent_that_nobody_is_at_is_undone(url: &str) {
+    let world = World::new(url).await;
     for was_called in [false, true] {
-        let world = World::new().await;
         let replica = world.replica().await;
         let charge = charge();
         let left = intend(&replica, &charge).await;
@@ -109,7 +116,7 @@ async fn an_intent_that_nobody_is_at_is_undone() {
         // The undo dies too, and is taken up.
         let undo = undo(&charge, "refund");
         intend(&replica, &undo).await;
-        assert_eq!(world.outcomes().await, "action tombstone, compensation intent");
+        assert_eq!(world.outcomes(&charge).await, "action tombstone, compensation intent");
         let undone = take_up(&world, &replica).await;
         assert_eq!(brief(&read(&undone)), (Completed, ""));
         assert!(read(&undone).output.is_some_and(|output| output.get() == "{}"), "it was undone");
@@ -121,13 +128,12 @@ async fn an_intent_that_nobody_is_at_is_undone() {
         assert_eq!(brief(&late), (Rejected, "compensated_already"));
         assert_eq!(replica.handle(&undo).await, undone, "a copy hears the same");
         assert_eq!(world.provider.count(Charge::Taken), 0);
-        assert_eq!(world.outcomes().await, "action tombstone, compensation completed");
+        assert_eq!(world.outcomes(&charge).await, "action tombstone, compensation completed");
     }
 }
 
-#[tokio::test]
-async fn an_undo_inside_the_database_buries_the_intent() {
-    let world = World::new().await;
+async fn an_undo_inside_the_database_buries_the_intent(url: &str) {
+    let world = World::new(url).await;
     let replica = world.replica().await;
     let charge = charge();
     intend(&replica, &charge).await;
@@ -137,15 +143,14 @@ async fn an_undo_inside_the_database_buries_the_intent() {
     for _ in 0..2 {
         assert_eq!(brief(&serve(&replica, &undo).await), (Completed, ""));
     }
-    assert_eq!(world.count("select count(*) from shop.sale where returned").await, 1);
+    assert_eq!(world.count("select count(*) as found from sale where returned").await, 1);
     assert_eq!(replica.lapsed(ALL).await.unwrap(), [], "nobody takes up what is undone");
     assert_eq!(brief(&serve(&replica, &charge).await), (Rejected, "compensated_already"));
     assert_eq!(world.provider.calls(&key(&charge)), 0);
 }
 
-#[tokio::test]
-async fn an_attempt_that_failed_is_begun_again_with_the_same_key() {
-    let world = World::new().await;
+async fn an_attempt_that_failed_is_begun_again_with_the_same_key(url: &str) {
+    let world = World::new(url).await;
     let replica = world.replica().await;
     let charge = charge();
     world.provider.set_mood(Mood::LosesAnswers);
@@ -165,9 +170,8 @@ async fn an_attempt_that_failed_is_begun_again_with_the_same_key() {
     assert_eq!(brief(&serve(&replica, &unknown).await), (Failed, "unknown_action"));
 }
 
-#[tokio::test]
-async fn a_refusal_from_outside_is_kept_only_where_it_is_final() {
-    let world = World::new().await;
+async fn a_refusal_from_outside_is_kept_only_where_it_is_final(url: &str) {
+    let world = World::new(url).await;
     let replica = world.replica().await;
     let (final_no, mut retriable) = (charge(), charge());
     retriable.kind = StepKind::Retriable;

@@ -10,7 +10,7 @@ use tokio::{
 use crate::support::PATIENCE;
 
 /// What the SDK sends to commit.
-const COMMIT: &[u8] = b"COMMIT\0";
+const COMMIT: &[u8] = b"commit\0";
 /// The most that is passed on at once.
 const CHUNK: usize = 65_536;
 

@@ -5,20 +5,26 @@ use saga_participant::Answer;
 
 use crate::{
     bus::{CONCURRENCY, Serving},
+    ground::{self, on_both},
     provider::{Charge, Mood},
     proxy::Proxy,
     support::{World, charge, key, next_attempt, sale},
 };
 use Settlement::{Acknowledge, Requeue};
 
+on_both! {
+    a_command_is_acknowledged_once_its_reply_is_confirmed,
+    a_call_outside_is_answered_when_it_ends_and_its_delivery_is_not_held,
+    what_a_replica_left_is_taken_up_by_the_next,
+}
+
 /// Calls outside the database at once, as the SDK allows them.
 const CALLS_MAX: usize = 256;
 /// How often the SDK tries to publish a reply.
 const TRIES_MAX: usize = 5;
 
-#[tokio::test]
-async fn a_command_is_acknowledged_once_its_reply_is_confirmed() {
-    let world = World::new().await;
+async fn a_command_is_acknowledged_once_its_reply_is_confirmed(url: &str) {
+    let world = World::new(url).await;
     let serving = Serving::start(world.replica().await);
     let seen = &serving.seen;
     // Some are returned: it is tried again. All are: the command is given back, and done no second
@@ -37,7 +43,7 @@ async fn a_command_is_acknowledged_once_its_reply_is_confirmed() {
     seen.until("the last reply", |seen| seen.settled(Acknowledge) == 3).await;
     assert_eq!(seen.settled(Requeue), 2);
     assert_eq!(seen.replies(), ["completed"; 3]);
-    assert_eq!(world.count("select count(*) from shop.sale").await, 3);
+    assert_eq!(world.count("select count(*) as found from sale").await, 3);
     serving.end().await;
 }
 
@@ -45,8 +51,9 @@ async fn a_command_is_acknowledged_once_its_reply_is_confirmed() {
 #[tokio::test]
 async fn a_database_that_is_away_is_waited_for() {
     const COMMANDS: usize = 100;
-    let world = World::new().await;
-    let proxy = Proxy::before(&world.database.url).await;
+    let ground = ground::postgres().await;
+    let world = World::new(&ground.url).await;
+    let proxy = Proxy::before(&ground.url).await;
     let serving = Serving::start(world.replica_at(&proxy.url).await);
     let seen = &serving.seen;
     proxy.set_down(true);
@@ -61,13 +68,15 @@ async fn a_database_that_is_away_is_waited_for() {
     assert!(done >= COMMANDS - 2 * CONCURRENCY as usize, "{:?}", seen.replies());
     seen.until("the settlements", |seen| seen.settled(Acknowledge) == COMMANDS).await;
     assert_eq!(seen.settled(Requeue), 0);
-    assert_eq!(world.count("select count(*) from shop.sale").await, i64::try_from(done).unwrap());
+    assert_eq!(
+        world.count("select count(*) as found from sale").await,
+        i64::try_from(done).unwrap()
+    );
     serving.end().await;
 }
 
-#[tokio::test]
-async fn a_call_outside_is_answered_when_it_ends_and_its_delivery_is_not_held() {
-    let world = World::new().await;
+async fn a_call_outside_is_answered_when_it_ends_and_its_delivery_is_not_held(url: &str) {
+    let world = World::new(url).await;
     let serving = Serving::start(world.replica().await);
     let seen = &serving.seen;
     world.provider.set_mood(Mood::Waits);
@@ -89,9 +98,8 @@ async fn a_call_outside_is_answered_when_it_ends_and_its_delivery_is_not_held() 
     serving.end().await;
 }
 
-#[tokio::test]
-async fn what_a_replica_left_is_taken_up_by_the_next() {
-    let world = World::new().await;
+async fn what_a_replica_left_is_taken_up_by_the_next(url: &str) {
+    let world = World::new(url).await;
     let charge = charge();
     let Answer::Intent(_) = world.replica().await.handle(&charge).await else { panic!("none") };
     world.let_leases_pass().await;

@@ -2,13 +2,11 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use lab::{Database, Lab, wait};
 use saga_participant::{
-    Command, Context, Error, Knowledge, Participant, Service, Tx, Undo,
-    testing::{action, compensation},
+    Command, Context, Error, Knowledge, Participant, Row, Service, Tx, Undo,
+    testing::{self, action, compensation},
 };
 use serde_json::{Value, json};
-use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use crate::provider::Provider;
 
@@ -24,89 +22,78 @@ insert into door (opened) values (0);
 
 /// A database, a provider, and as many replicas as a test wants.
 pub(crate) struct World {
-    pub(crate) database: Database,
+    pub(crate) url: String,
     pub(crate) provider: Arc<Provider>,
-    pub(crate) pool: PgPool,
+    /// A replica that serves nothing: it sees what is committed.
+    auditor: Service,
 }
 
 impl World {
-    pub(crate) async fn new() -> Self {
-        let database = Lab::from_env().unwrap().database().await.unwrap();
-        let pool = PgPoolOptions::new().max_connections(2).connect(&database.url).await.unwrap();
-        Self { database, provider: Arc::default(), pool }
+    pub(crate) async fn new(url: &str) -> Self {
+        let provider = Arc::default();
+        let auditor = participant(&provider).connect(url).await.unwrap();
+        Self { url: url.to_owned(), provider, auditor }
     }
 
     /// A participant that is ready to serve, as often as one likes.
     pub(crate) async fn replica(&self) -> Service {
-        self.replica_at(&self.database.url).await
+        self.replica_at(&self.url).await
     }
 
     /// The same, which reaches the database there.
     pub(crate) async fn replica_at(&self, url: &str) -> Service {
-        self.participant().connect(url).await.unwrap()
-    }
-
-    pub(crate) fn participant(&self) -> Participant {
-        let charge = {
-            let provider = Arc::clone(&self.provider);
-            move |_: Value, context: &Context| {
-                let (provider, key) = (Arc::clone(&provider), context.idempotency_key());
-                async move { provider.charge(key).await }
-            }
-        };
-        let refund = {
-            let provider = Arc::clone(&self.provider);
-            move |_: Undo, context: &Context| {
-                let (provider, context) = (Arc::clone(&provider), context.clone());
-                async move { provider.refund(&context) }
-            }
-        };
-        Participant::new("shop")
-            .external("charge", charge.clone())
-            .external("charge_quickly", charge)
-            .within(AT_ONCE)
-            .external_compensation("refund", refund)
-            .compensation("write_off", write_off)
-            .action("sell", sell)
-            .compensation("take_back", take_back)
-            .action("sell_slowly", sell_slowly)
-            .within(AT_ONCE)
-            .schema(SCHEMA)
+        participant(&self.provider).connect(url).await.unwrap()
     }
 
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+        testing::run(&self.auditor, sql, &[]).await[0].get("found").unwrap()
     }
 
-    /// The outcomes in the barrier, by phase and word.
-    pub(crate) async fn outcomes(&self) -> String {
-        let sql = "select coalesce(string_agg(phase || ' ' || outcome, ', ' order by phase), '')
-            from shop.barrier";
-        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+    /// What the barrier has of a command's saga, by phase and word.
+    pub(crate) async fn outcomes(&self, of: &Command) -> String {
+        let sql = "select phase, outcome from barrier where saga_id = $1 order by phase";
+        let rows = testing::run(&self.auditor, sql, &[&of.saga_id]).await;
+        let word = |row: &Row, name| row.get::<String>(name).unwrap();
+        let line = |row: &Row| format!("{} {}", word(row, "phase"), word(row, "outcome"));
+        rows.iter().map(line).collect::<Vec<_>>().join(", ")
     }
 
     /// Lets the lease of every intent pass.
     pub(crate) async fn let_leases_pass(&self) {
-        let sql = "update shop.barrier set until = clock_timestamp() where until is not null";
-        sqlx::query(sql).execute(&self.pool).await.unwrap();
+        let sql = match self.url.starts_with("sqlite") {
+            true => "update barrier set until = 0 where until is not null",
+            false => "update barrier set until = timestamptz 'epoch' where until is not null",
+        };
+        testing::run(&self.auditor, sql, &[]).await;
     }
+}
 
-    /// Closes the door: whoever sells waits within its transaction until this one has ended.
-    pub(crate) async fn closed_door(&self) -> sqlx::Transaction<'static, sqlx::Postgres> {
-        let mut tx = self.pool.begin().await.unwrap();
-        sqlx::query("select from shop.door for update").execute(&mut *tx).await.unwrap();
-        tx
-    }
-
-    /// Waits until so many sessions wait for another's row.
-    pub(crate) async fn blocked(&self, count: i64) {
-        let sql = "select count(*) from pg_stat_activity
-            where datname = current_database() and wait_event_type = 'Lock'";
-        let blocked = wait::until("somebody to wait for a row", PATIENCE, async || {
-            (self.count(sql).await == count).then_some(())
-        });
-        blocked.await.unwrap();
-    }
+pub(crate) fn participant(provider: &Arc<Provider>) -> Participant {
+    let charge = {
+        let provider = Arc::clone(provider);
+        move |_: Value, context: &Context| {
+            let (provider, key) = (Arc::clone(&provider), context.idempotency_key());
+            async move { provider.charge(key).await }
+        }
+    };
+    let refund = {
+        let provider = Arc::clone(provider);
+        move |_: Undo, context: &Context| {
+            let (provider, context) = (Arc::clone(&provider), context.clone());
+            async move { provider.refund(&context) }
+        }
+    };
+    Participant::new("shop")
+        .external("charge", charge.clone())
+        .external("charge_quickly", charge)
+        .within(AT_ONCE)
+        .external_compensation("refund", refund)
+        .compensation("write_off", write_off)
+        .action("sell", sell)
+        .compensation("take_back", take_back)
+        .action("sell_slowly", sell_slowly)
+        .within(AT_ONCE)
+        .schema(SCHEMA)
 }
 
 async fn sell(tx: &mut Tx, _: Value, context: &Context) -> Result<Value, Error> {
