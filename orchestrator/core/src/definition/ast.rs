@@ -40,6 +40,8 @@ pub(super) struct Survey {
     pub(super) reads: BTreeSet<Root>,
     /// Where it is nothing but a path: its root and the fields below.
     pub(super) path: Option<(Root, Vec<String>)>,
+    /// Whether it reads what cannot be found because something else was refused.
+    pub(super) is_blind: bool,
     /// What is wrong: the text to point at, and why.
     pub(super) problems: Vec<(String, Unseen)>,
 }
@@ -121,6 +123,7 @@ impl<'a> Surveyor<'a> {
             Ok((root, _)) => {
                 self.survey.reads.insert(root);
             }
+            Err(_) if !self.view.are_named => self.survey.is_blind = true,
             Err(unseen) => {
                 let path = [&[name], fields].concat().join(".");
                 self.survey.problems.push((path, unseen));

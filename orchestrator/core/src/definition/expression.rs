@@ -72,7 +72,7 @@ impl Expression {
             Err(errors) => return (None, vec![misspelt(&errors)]),
         };
         let mut survey = ast::survey(program.expression(), view);
-        if !survey.problems.is_empty() {
+        if survey.is_blind || !survey.problems.is_empty() {
             let problem = |(at, unseen): (String, Unseen)| {
                 let offset = source.find(&at).map_or(0, |at| source[..at].chars().count());
                 Problem::error(offset, unseen.message, Some(unseen.hint))

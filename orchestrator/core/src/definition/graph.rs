@@ -6,14 +6,16 @@ use super::{
     diagnostic::Findings,
     nearest::did_you_mean,
     read::{self, Fields},
-    tree::{Node, Place},
+    tree::{Node, Place, Value},
 };
 
 /// What of a step its place in the order depends on.
 pub(super) struct Outline<'t> {
     pub(super) fields: Fields<'t>,
+    /// `None` where that was refused.
     pub(super) name: Option<StepName>,
-    pub(super) kind: StepKind,
+    /// `None` where that was refused.
+    pub(super) kind: Option<StepKind>,
 }
 
 /// The order of the steps, by position.
@@ -25,9 +27,12 @@ pub(super) struct Graph {
 }
 
 impl Outline<'_> {
-    /// The name, as far as there is one.
+    /// The name as it is written, refused or not.
     pub(super) fn label(&self) -> &str {
-        self.name.as_ref().map_or("?", StepName::as_str)
+        match self.fields.get("name").map(|node| &node.value) {
+            Some(Value::Text(name)) => name,
+            _ => "?",
+        }
     }
 }
 
@@ -78,9 +83,12 @@ impl Graph {
 
     /// At most one pivot; all that can be undone before it, all that cannot fail after it.
     fn check_kinds(&self, steps: &[Outline<'_>], findings: &mut Findings<'_>) {
-        let of_kind = |kind| (0..steps.len()).filter(move |&step| steps[step].kind == kind);
+        let of_kind = |kind| (0..steps.len()).filter(move |&step| steps[step].kind == Some(kind));
         let mut pivots = of_kind(StepKind::Pivot);
         let Some(pivot) = pivots.next() else {
+            if steps.iter().any(|step| step.kind.is_none()) {
+                return;
+            }
             for step in of_kind(StepKind::Retriable) {
                 let message = "a retriable step comes after the pivot, and there is no pivot";
                 let hint = "say `kind: pivot` of the step after which there is no way back";

@@ -1,13 +1,14 @@
 //! Definitions: from a file to a checked value. In reading order: what a definition is (`model`);
 //! how a file becomes one (`parse`, `step`, `graph`) on the way through its tree (`tree`, `read`),
 //! and what is found wrong (`diagnostic`); then the parts that are evaluated while a saga runs:
-//! schemas, expressions and templates, what they can read (`scope`), retries; and the form in which
+//! schemas (in one `dialect`), expressions and templates, what they can read (`scope`), retries; and the form in which
 //! a definition is stored (`canonical`).
 
 mod ast;
 mod branch;
 mod canonical;
 mod diagnostic;
+mod dialect;
 mod duration;
 mod expression;
 mod format;

@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use saga_protocol::{DefinitionName, Json, ParticipantName, StepKind, StepName, limits};
 
-use super::{Diagnostic, Expression, ExpressionError, Retry, Schema, Scope, Template, Violation};
+use super::{
+    Diagnostic, Expression, ExpressionError, Retry, Schema, Scope, Template, Violation, payload,
+};
 
 /// The largest amount that is taken: what every JSON reader keeps exactly, 2^53 - 1.
 const AMOUNT_MAX: i64 = (1 << 53) - 1;
@@ -154,10 +156,14 @@ impl Definition {
         };
         let json = key.evaluate(&before(input))?;
         let text = match serde_json::from_str(json.get()) {
-            Ok(serde_json::Value::String(text)) => text,
-            Ok(serde_json::Value::Number(number)) if !number.is_f64() => number.to_string(),
-            _ => return Err(key.error("a key is text or a whole number")),
+            Ok(serde_json::Value::String(text)) => Some(text),
+            Ok(serde_json::Value::Number(number)) if !number.is_f64() => Some(number.to_string()),
+            Ok(serde_json::Value::Number(number)) => {
+                number.as_f64().and_then(payload::whole).map(|number| number.to_string())
+            }
+            _ => None,
         };
+        let text = text.ok_or_else(|| key.error("a key is text or a whole number"))?;
         check_word(&text, limits::KEY_BYTES_MAX).map_err(|message| key.error(message))?;
         Ok(Some(text))
     }
@@ -173,7 +179,9 @@ impl Definition {
         };
         let scope = before(input);
         let json = amount.evaluate(&scope)?;
-        let minor_units = serde_json::from_str(json.get()).ok();
+        let number: Option<serde_json::Number> = serde_json::from_str(json.get()).ok();
+        let minor_units =
+            number.and_then(|number| number.as_i64().or_else(|| payload::whole(number.as_f64()?)));
         let minor_units = minor_units.filter(|amount| (-AMOUNT_MAX..=AMOUNT_MAX).contains(amount));
         let minor_units = minor_units.ok_or_else(|| {
             amount.error("an amount is a whole number of minor units, at most 2^53 - 1")

@@ -1,14 +1,18 @@
 //! From a file to a checked definition: the entrance, and what stands at the top of a file.
 
-use saga_protocol::{Json, StepKind, limits};
+use saga_protocol::{Json, StepKind, StepName, limits};
 use serde_json::value::RawValue;
 
 use super::{
     Definition, Diagnostic, Schema, Template, canonical,
     diagnostic::Findings,
-    format::{DEADLINE_MAX, DEFINITION, EXPOSE, PATH_BYTES_MAX, PATHS_TAKEN, STEP, VALUE},
+    dialect,
+    format::{
+        DEADLINE_MAX, DEFINITION, EXPOSE, PATH_BYTES_MAX, PATHS_TAKEN, STEP, STEP_KINDS, VALUE,
+    },
     graph::{Graph, Outline},
     model::{AtRisk, Expose},
+    nearest::did_you_mean,
     read::{self, Fields},
     scope::{Sight, Stage, View},
     step::{self, Neighbours},
@@ -109,13 +113,17 @@ fn draft(root: &Node, origin: Origin, findings: &mut Findings<'_>) -> Option<Def
     let view = View {
         saga: Stage::Before,
         steps: Vec::new(),
+        are_named: true,
         typing: is_proven.then(|| Typing::new(&before)),
     };
     let expose = fields.read("expose", findings, |node, f| read_expose(node, &view, f));
     let value = fields.read("value", findings, |node, f| read_value(node, &view, f));
     let deadline = fields
         .read("deadline", findings, |node, findings| read::duration(node, DEADLINE_MAX, findings));
-    let input = fields.read("input", findings, Schema::parse);
+    let input = fields.read("input", findings, |node, findings| match is_proven {
+        true => dialect::parse(node, findings),
+        false => Schema::parse(node, findings),
+    });
     let steps = fields.read("steps", findings, outlines)?;
     let graph = Graph::read(&steps, findings);
     let declared = Declared::of(&fields, &steps);
@@ -149,8 +157,9 @@ fn view_of_whole<'a>(steps: &'a [Outline<'_>], typing: Option<Typing<'a>>) -> Vi
         Some(_) => Sight::Readable,
         None => Sight::Undeclared,
     };
+    let are_named = steps.iter().all(|step| step.name.is_some());
     let steps = steps.iter().map(|step| (step.label(), sight(step))).collect();
-    View { saga: Stage::Running, steps, typing }
+    View { saga: Stage::Running, steps, are_named, typing }
 }
 
 fn read_expose(node: &Node, view: &View<'_>, findings: &mut Findings<'_>) -> Option<Expose> {
@@ -212,7 +221,35 @@ fn outlines<'t>(node: &'t Node, findings: &mut Findings<'_>) -> Option<Vec<Outli
 
 fn outline<'t>(node: &'t Node, findings: &mut Findings<'_>) -> Option<Outline<'t>> {
     let fields = Fields::of(node, &STEP, findings)?;
-    let name = fields.read("name", findings, read::word);
-    let kind = fields.read("kind", findings, read::word).unwrap_or(StepKind::Compensatable);
+    let name = fields.read("name", findings, read_step_name);
+    let kind = match fields.get("kind") {
+        Some(node) => read_kind(node, findings),
+        None => Some(StepKind::Compensatable),
+    };
     Some(Outline { fields, name, kind })
+}
+
+fn read_step_name(node: &Node, findings: &mut Findings<'_>) -> Option<StepName> {
+    let name = read::text(node, findings)?;
+    match StepName::new(name) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            let mended = name.to_ascii_lowercase().replace(['-', ' ', '.'], "_");
+            let hint = StepName::new(&mended).is_ok().then(|| format!("did you mean `{mended}`?"));
+            findings.push(node.place, error.to_string(), hint);
+            None
+        }
+    }
+}
+
+fn read_kind(node: &Node, findings: &mut Findings<'_>) -> Option<StepKind> {
+    let kind = read::text(node, findings)?;
+    match kind.parse() {
+        Ok(kind) => Some(kind),
+        Err(kinds) => {
+            let hint = did_you_mean(kind, STEP_KINDS.map(StepKind::as_str));
+            findings.push(node.place, format!("`{kind}` is no kind of steps: {kinds}"), hint);
+            None
+        }
+    }
 }

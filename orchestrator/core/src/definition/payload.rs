@@ -1,5 +1,5 @@
-//! Payloads in and out of CEL. Whole numbers stay whole: what fits is a CEL `int`, whatever its
-//! sign.
+//! Payloads in and out of CEL. A whole number is a CEL `int`, whatever its sign and however it is
+//! written: to JSON Schema `5.0` is an integer, and so it is here.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -38,7 +38,10 @@ fn convert(value: serde_json::Value) -> Value {
         serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => Value::Int(number),
             (None, Some(number)) => Value::UInt(number),
-            (None, None) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+            (None, None) => {
+                let number = number.as_f64().unwrap_or(f64::NAN);
+                whole(number).map_or(Value::Float(number), Value::Int)
+            }
         },
         serde_json::Value::String(text) => Value::String(Arc::new(text)),
         serde_json::Value::Array(items) => {
@@ -48,6 +51,14 @@ fn convert(value: serde_json::Value) -> Value {
             map(entries.into_iter().map(|(key, value)| (key, convert(value))))
         }
     }
+}
+
+/// A number that has no fraction, as far as 64 bits hold it.
+pub(super) fn whole(number: f64) -> Option<i64> {
+    /// 2^63: the first that they do not hold.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    let is_whole = number.fract() == 0.0 && (-BEYOND..BEYOND).contains(&number);
+    is_whole.then_some(number as i64)
 }
 
 /// A value of CEL as JSON, keys in order.

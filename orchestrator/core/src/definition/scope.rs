@@ -78,6 +78,9 @@ pub(super) struct View<'a> {
     pub(super) saga: Stage,
     /// Every step of the definition.
     pub(super) steps: Vec<(&'a str, Sight)>,
+    /// Whether the names of all steps are sound. Where one is refused, what cannot be found may be
+    /// that step, and is not told of.
+    pub(super) are_named: bool,
     /// What is known of what can be read; `None` for what is stored, of which nothing is proven
     /// anew.
     pub(super) typing: Option<Typing<'a>>,
@@ -123,8 +126,10 @@ impl<'a> View<'a> {
     pub(super) fn undoing(&self, input: Option<&Template>, step: &str) -> Self {
         let input = input.and_then(|input| input.infer(self)).unwrap_or(Type::UNKNOWN);
         let typing = self.typing.clone().map(|typing| typing.undoing(input, step));
-        Self { saga: Stage::Undoing, typing, steps: self.steps.clone() }
+        let (steps, are_named) = (self.steps.clone(), self.are_named);
+        Self { saga: Stage::Undoing, typing, steps, are_named }
     }
+
     /// What a name with its fields refers to, and how many of the fields that takes.
     pub(super) fn resolve(&self, name: &str, fields: &[&str]) -> Result<(Root, usize), Unseen> {
         match (name, fields) {

@@ -7,6 +7,7 @@ use saga_protocol::StepKind;
 use super::{
     Kind, Retry, Schema, Step, Template,
     diagnostic::Findings,
+    dialect,
     format::{
         ACTION_BYTES_MAX, ATTEMPTS_MAX, COMPENSATION_DETAILS, FACTOR_MAX, NO_COMPENSATION, RETRY,
         TIMEOUT, WAIT_MAX,
@@ -40,7 +41,7 @@ pub(super) fn read(
     let action = fields.read("action", findings, read_action);
     let query = fields.read("query", findings, read_action);
     let when = fields.read("when", findings, |node, findings| {
-        if *kind == StepKind::Pivot {
+        if *kind == Some(StepKind::Pivot) {
             findings.add(node.place, "a pivot cannot have `when`: it always runs");
         }
         template::bare_expression(node, &view, Wants::Condition, findings)
@@ -50,21 +51,29 @@ pub(super) fn read(
         Some(node) => Template::parse(node, &view, findings),
         None => Some(Template::empty()),
     };
-    let output = fields.read("output", findings, Schema::parse);
+    let output = fields.read("output", findings, |node, findings| match around.typing {
+        Some(_) => dialect::parse(node, findings),
+        None => Schema::parse(node, findings),
+    });
     let timeout = read_wait(fields, "timeout", TIMEOUT, findings);
     let defaults = match kind {
-        StepKind::Compensatable | StepKind::Pivot => Retry::BRIEF,
-        StepKind::Retriable => Retry::PERSISTENT,
+        Some(StepKind::Compensatable | StepKind::Pivot) | None => Retry::BRIEF,
+        Some(StepKind::Retriable) => Retry::PERSISTENT,
     };
     let retry = read_retry(fields, "retry", defaults, findings);
     let kind = match kind {
-        StepKind::Compensatable => {
+        Some(StepKind::Compensatable) => {
             let timeout = timeout.unwrap_or(TIMEOUT);
             let view = view.undoing(input.as_ref(), around.steps[index].label());
             read_compensatable(fields, &view, timeout, findings)
         }
-        StepKind::Pivot => no_compensation(fields, *kind, findings).then_some(Kind::Pivot),
-        StepKind::Retriable => no_compensation(fields, *kind, findings).then_some(Kind::Retriable),
+        Some(kind @ StepKind::Pivot) => {
+            no_compensation(fields, *kind, findings).then_some(Kind::Pivot)
+        }
+        Some(kind @ StepKind::Retriable) => {
+            no_compensation(fields, *kind, findings).then_some(Kind::Retriable)
+        }
+        None => None,
     };
     Some(Step {
         name: name.clone()?,
@@ -96,9 +105,10 @@ impl<'a> Neighbours<'a, '_> {
                 Sight::Undeclared
             }
         };
+        let are_named = self.steps.iter().all(|step| step.name.is_some());
         let steps = self.steps.iter().enumerate();
         let steps = steps.map(|(other, step)| (step.label(), sight(other))).collect();
-        View { saga: Stage::Running, steps, typing: self.typing.cloned() }
+        View { saga: Stage::Running, steps, are_named, typing: self.typing.cloned() }
     }
 }
 

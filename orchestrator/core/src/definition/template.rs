@@ -85,7 +85,7 @@ impl Part {
     fn infer<'s>(&self, view: &View<'s>) -> Option<Type<'s>> {
         Some(match self {
             Self::Constant(json) => Type::of_json(&serde_json::from_str(json).ok()?),
-            Self::Expression(expression) => expression.infer(view)?,
+            Self::Expression(expression) => expression.infer(view)?.written(),
             Self::Text(_) => Type::TEXT,
             Self::List(items) => {
                 let items = items.iter().map(|item| item.infer(view));

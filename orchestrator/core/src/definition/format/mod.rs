@@ -6,7 +6,7 @@ mod schema;
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use saga_protocol::limits;
+use saga_protocol::{StepKind, limits};
 
 pub use schema::format_schema;
 
@@ -29,6 +29,9 @@ pub(super) const PATHS_TAKEN: [&str; 5] =
     ["/v1", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 /// What `compensation` says where there is nothing to undo.
 pub(super) const NO_COMPENSATION: &str = "none";
+/// What a step can be to its saga.
+pub(super) const STEP_KINDS: [StepKind; 3] =
+    [StepKind::Compensatable, StepKind::Pivot, StepKind::Retriable];
 /// What else is said of a compensation.
 pub(super) const COMPENSATION_DETAILS: [&str; 3] =
     ["compensation_input", "compensation_timeout", "compensation_retry"];

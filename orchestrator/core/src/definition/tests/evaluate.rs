@@ -78,8 +78,8 @@ fn templates_keep_types_and_interpolate_text() {
 
 #[test]
 fn expressions_compute_with_whole_numbers() {
-    let input =
-        r#"{"n":3,"items":[{"q":2,"p":10},{"q":1,"p":5}],"max":9223372036854775807,"t":"x"}"#;
+    let input = r#"{"n":3,"items":[{"q":2,"p":10},{"q":1,"p":5}],"max":9223372036854775807,"t":"x",
+            "five":5.0}"#;
     for (template, expected) in [
         ("${input.n * 2 + 1}", "7"),
         ("${input.max}", "9223372036854775807"),
@@ -90,6 +90,9 @@ fn expressions_compute_with_whole_numbers() {
         ("${steps.a.output == null ? 0 : steps.a.output.id}", "0"),
         ("${size(input.items) == 2 && input.t.startsWith('x')}", "true"),
         ("${1.0 / 4.0}", "0.25"),
+        // `type: integer` admits `5.0`, and then it is a whole number here too.
+        ("${input.five + 1}", "6"),
+        ("${[input.five, double(input.five)]}", "[5,5.0]"),
     ] {
         assert_eq!(rendered(template, input, None).as_deref(), Ok(expected), "of {template}");
     }
@@ -232,6 +235,7 @@ steps: [{ name: a, participant: p, action: act, compensation: none }]";
     let definition = sound(text);
     let key = |k: &str| definition.key(&json(&format!(r#"{{"k":{k}}}"#))).ok().flatten();
     assert_eq!(key("12").as_deref(), Some("12"));
+    assert_eq!(key("12.0").as_deref(), Some("12"), "the same number however it is written");
     assert_eq!(key(&format!(r#""{}""#, "k".repeat(255))).map(|key| key.len()), Some(255));
     for bad in [r#""""#, r#""a\u0000b""#, "1.5", "null", "[]", r#""\ud800""#] {
         assert_eq!(key(bad), None, "of {bad}");
@@ -241,10 +245,10 @@ steps: [{ name: a, participant: p, action: act, compensation: none }]";
         definition.worth(&json(&format!(r#"{{"a":{a},"c":{c}}}"#))).ok().flatten()
     };
     assert_eq!(worth("9007199254740991", r#""EUR""#), Some((9_007_199_254_740_991, "EUR".into())));
+    assert_eq!(worth("4200.0", r#""EUR""#), Some((4_200, "EUR".into())));
     for (amount, currency) in [
         ("9007199254740992", r#""EUR""#),
         ("10.5", r#""EUR""#),
-        ("4200.0", r#""EUR""#),
         (r#""10.50""#, r#""EUR""#),
         ("1", r#""""#),
         ("1", "978"),

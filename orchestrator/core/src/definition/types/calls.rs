@@ -9,8 +9,9 @@ use super::{
     super::{ast, diagnostic::Severity},
     facts, functions,
     kinds::Kinds,
+    part::Part,
     told,
-    value::{Part, Type},
+    value::Type,
     walk::{Here, Segment, Walk, subject},
 };
 
@@ -18,8 +19,8 @@ impl<'s> Walk<'_, 's> {
     /// What must be true or false.
     fn condition(&mut self, expr: &IdedExpr, operator: &str, here: &Here<'s>) {
         let value = self.solid(expr, here);
-        if value.is_never(Kinds::BOOL) {
-            let told = told::no_condition(&subject(expr), value.kinds, operator);
+        if let Some(but) = value.misses(Kinds::BOOL) {
+            let told = told::no_condition(&subject(expr), value.kinds, but, operator);
             self.report(expr, Severity::Error, told);
         }
     }
@@ -48,8 +49,15 @@ impl<'s> Walk<'_, 's> {
                 Type::of_kinds(Kinds::BOOL)
             }
             (operators::IN, [item, list]) => {
-                self.infer(item, here);
-                self.solid(list, here);
+                let all = self.solid(list, here);
+                if all.known.meets(Kinds::MAP) {
+                    let key = self.solid(item, here);
+                    let keys = Kinds::TEXT.or(Kinds::NUMBER).or(Kinds::BOOL);
+                    self.takes(&[(item, key)], "in", keys);
+                } else {
+                    self.infer(item, here);
+                }
+                self.takes(&[(list, all)], "in", Kinds::LIST.or(Kinds::MAP));
                 Type::of_kinds(Kinds::BOOL)
             }
             (operators::INDEX, [operand, index]) => self.index(expr, operand, index, here),
@@ -61,10 +69,31 @@ impl<'s> Walk<'_, 's> {
             (name, args) => {
                 let all = call.target.as_deref().into_iter().chain(args);
                 let all: Vec<_> = match functions::takes_null(name) {
-                    true => all.map(|arg| self.infer(arg, here)).collect(),
-                    false => all.map(|arg| self.solid(arg, here)).collect(),
+                    true => all.map(|arg| (arg, self.infer(arg, here))).collect(),
+                    false => all.map(|arg| (arg, self.solid(arg, here))).collect(),
                 };
-                functions::result(name, all)
+                if let (Some((operator, together)), [(_, left), (_, right)]) =
+                    (functions::operands(name), all.as_slice())
+                    && functions::is_misfit(left.known, right.known, together)
+                {
+                    let told = told::no_pair(operator, left.known, right.known);
+                    self.report(expr, Severity::Error, told);
+                    return Type::UNKNOWN;
+                }
+                if let Some((name, kinds)) = functions::arguments(name) {
+                    self.takes(&all, name, kinds);
+                }
+                functions::result(name, all.into_iter().map(|(_, value)| value).collect())
+            }
+        }
+    }
+
+    /// Reports arguments that are, or may be, of a kind that a function does not take.
+    fn takes(&mut self, args: &[(&IdedExpr, Type<'s>)], function: &str, kinds: Kinds) {
+        for (arg, value) in args {
+            if let Some(but) = value.misses(kinds) {
+                let told = told::no_argument(&subject(arg), value.kinds, but, function);
+                self.report(arg, Severity::Error, told);
             }
         }
     }
@@ -76,27 +105,35 @@ impl<'s> Walk<'_, 's> {
         index: &IdedExpr,
         here: &Here<'s>,
     ) -> Type<'s> {
-        if let Some(field) = facts::text(index) {
-            return self.read(expr, operand, Segment::Field(field), false, here);
-        }
-        let by = self.infer(index, here);
-        if by.kinds == Kinds::INTEGER {
-            return self.read(expr, operand, Segment::Item, false, here);
-        }
-        self.solid(operand, here);
-        Type::UNKNOWN
+        let segment = match (facts::text(index), facts::number(index)) {
+            (Some(field), _) => Segment::Field(field),
+            (_, Some(number)) => Segment::Item(usize::try_from(number).ok()),
+            _ => match self.infer(index, here).kinds {
+                Kinds::TEXT => Segment::AnyField,
+                Kinds::INTEGER => Segment::AnyItem,
+                _ => Segment::Any,
+            },
+        };
+        self.read(expr, operand, segment, false, here)
     }
 
     pub(super) fn comprehension(&mut self, loops: &ComprehensionExpr, here: &Here<'s>) -> Type<'s> {
         let range = self.solid(&loops.iter_range, here);
-        let item = match range.item() {
-            Part::There { part, .. } => part,
-            Part::NoParts => {
-                let told = told::no_list(&subject(&loops.iter_range), range.kinds);
-                self.report(&loops.iter_range, Severity::Error, told);
+        let at = &loops.iter_range;
+        let item = match (range.misses(Kinds::LIST), range.item(None)) {
+            (None, Part::There { part, is_untyped, .. }) => {
+                if is_untyped {
+                    let told = self.untyped(at, Kinds::LIST, "items");
+                    self.report(at, Severity::Warning, told);
+                }
+                part
+            }
+            (Some(but), _) => {
+                let told = told::no_list(&subject(at), range.kinds, but);
+                self.report(at, Severity::Error, told);
                 Type::UNKNOWN
             }
-            Part::Nowhere(_) | Part::Open | Part::Unknown => Type::UNKNOWN,
+            (None, Part::Nowhere(_) | Part::NoParts) => Type::UNKNOWN,
         };
         let start = self.infer(&loops.accu_init, here);
         let mut inside = here.clone();

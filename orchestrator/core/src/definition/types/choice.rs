@@ -19,13 +19,39 @@ pub(super) struct Choice<'s> {
     pub(super) parts: Vec<&'s Map<String, Value>>,
     /// Whether there is more to it than was understood.
     pub(super) is_vague: bool,
+    /// The kinds that are left of what was too much to be kept.
+    pub(super) kinds: Option<Kinds>,
 }
 
 impl<'s> Choice<'s> {
-    /// Forgets what it says.
-    pub(super) fn blur(&mut self) {
-        self.parts.clear();
-        self.is_vague = true;
+    /// What says nothing.
+    pub(super) fn anything(root: &'s Value) -> Self {
+        Self { root, parts: Vec::new(), is_vague: false, kinds: None }
+    }
+
+    pub(super) fn says_nothing(&self) -> bool {
+        self.parts.is_empty() && !self.is_vague && self.kinds.is_none()
+    }
+
+    /// What both say.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        Self {
+            root: self.root,
+            parts: [self.parts.as_slice(), &other.parts].concat(),
+            is_vague: self.is_vague || other.is_vague,
+            kinds: self.kinds.into_iter().chain(other.kinds).reduce(Kinds::and),
+        }
+    }
+
+    /// Forgets what these say but for the kinds: those that are named are one choice, and what says
+    /// nothing of kinds is another.
+    pub(super) fn blur(all: Vec<Self>) -> Vec<Self> {
+        let Some(first) = all.first() else { return all };
+        let vague = Self { is_vague: true, ..Self::anything(first.root) };
+        let known = all.iter().filter_map(Self::kinds).reduce(Kinds::or);
+        let known = known.map(|kinds| Self { kinds: Some(kinds), ..vague.clone() });
+        let is_silent = all.iter().any(|choice| choice.kinds().is_none());
+        known.into_iter().chain(is_silent.then_some(vague)).collect()
     }
 
     /// The kinds that it can be of; `None` where nothing is said of them.
@@ -38,7 +64,7 @@ impl<'s> Choice<'s> {
                 listed.map(|values| values.iter().map(Kinds::of).fold(Kinds::NONE, Kinds::or));
             [types, only, listed]
         });
-        said.flatten().reduce(Kinds::and)
+        said.flatten().chain(self.kinds).reduce(Kinds::and)
     }
 
     pub(super) fn can_be(&self, kinds: Kinds) -> bool {
@@ -70,13 +96,26 @@ impl<'s> Choice<'s> {
             };
             return match shape.choices.is_empty() {
                 true => Field::Nowhere { names: self.names() },
-                false => Field::There { shape, may_be_missing: !is_required },
+                false => Field::There { shape, may_be_missing: !is_required, is_open: false },
             };
         }
         let names = self.names();
         let is_silent =
             names.is_empty() && !self.parts.iter().any(|p| p.contains_key("properties"));
-        if self.is_vague || is_silent { Field::Open } else { Field::Nowhere { names } }
+        if self.is_vague || is_silent { Field::open() } else { Field::Nowhere { names } }
+    }
+
+    /// Whatever any of its fields can be; `None` where it does not say of all of them.
+    pub(super) fn any_field(&self) -> Option<Shape<'s>> {
+        let closing = ["additionalProperties", "unevaluatedProperties"];
+        let is_closed = self.parts.iter().any(|part| closing.iter().any(|k| part.contains_key(*k)));
+        if !is_closed || self.is_vague {
+            return None;
+        }
+        let named = self.parts.iter().filter_map(|part| part.get("properties")?.as_object());
+        let named = named.flat_map(Map::values);
+        let all = named.chain(self.parts.iter().flat_map(|part| others(part)));
+        Some(Shape::any_of(all.map(|one| Shape::below(self.root, [one]))))
     }
 
     /// The fields that are named.
@@ -92,21 +131,27 @@ impl<'s> Choice<'s> {
         named.collect()
     }
 
-    pub(super) fn item(&self) -> Option<Shape<'s>> {
-        let said: Vec<_> = self.parts.iter().flat_map(|part| items(part)).collect();
-        if said.is_empty() {
-            return None;
+    /// What it says of an item, of any where none is named; `None` where that is nothing.
+    pub(super) fn item(&self, at: Option<usize>) -> Option<Shape<'s>> {
+        let said: Vec<_> = self.parts.iter().map(|part| items(part, at)).collect();
+        let said: Vec<_> = said.into_iter().filter(|said| !said.is_empty()).collect();
+        match said.as_slice() {
+            [] => None,
+            // Where each part says one thing, all of that holds at once.
+            all if all.iter().all(|said| said.len() == 1) => {
+                Some(Shape::below(self.root, all.iter().flatten().copied()))
+            }
+            // What one part says of the items is enough, and not all of that holds of each.
+            [any, ..] => {
+                Some(Shape::any_of(any.iter().map(|item| Shape::below(self.root, [*item]))))
+            }
         }
-        // Items of a tuple differ, and which of them is meant is not known.
-        let is_tuple = |part: &&Map<String, Value>| {
-            part.contains_key("prefixItems") || part.get("items").is_some_and(Value::is_array)
-        };
-        if self.parts.iter().any(is_tuple) {
-            return Some(Shape::any_of(
-                said.into_iter().map(|item| Shape::below(self.root, [item])),
-            ));
-        }
-        Some(Shape::below(self.root, said))
+    }
+
+    /// How many items it has at least, where it is a list.
+    pub(super) fn items_min(&self) -> usize {
+        let said = self.parts.iter().filter_map(|part| part.get("minItems")?.as_u64());
+        said.max().and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
     }
 }
 
@@ -146,14 +191,17 @@ fn strings<'s>(part: &'s Map<String, Value>, keyword: &str) -> impl Iterator<Ite
     part.get(keyword).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// What a schema says of items.
-fn items(part: &Map<String, Value>) -> impl Iterator<Item = &Value> {
-    let keywords = ["prefixItems", "items", "additionalItems", "unevaluatedItems"];
-    let said = keywords.into_iter().filter_map(|keyword| part.get(keyword));
-    said.flat_map(|said| match said {
-        Value::Array(each) => each.as_slice(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            std::slice::from_ref(said)
-        }
-    })
+/// All that a schema says of an item, of any where none is named; nothing where it does not speak
+/// of items at all.
+fn items(part: &Map<String, Value>, at: Option<usize>) -> Vec<&Value> {
+    let first = part.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let rest = part.get("items").or(part.get("unevaluatedItems"));
+    if first.is_empty() && rest.is_none() {
+        return Vec::new();
+    }
+    let rest = rest.unwrap_or(&ANYTHING);
+    match at {
+        Some(at) => vec![first.get(at).unwrap_or(rest)],
+        None => first.iter().chain([rest]).collect(),
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     super::{Expression, graph::Outline, read::Fields, scope::Root},
-    facts::Facts,
+    facts::{Facts, Segment, written},
     kinds::Kinds,
     told::Told,
     value::Type,
@@ -51,7 +51,7 @@ impl Declared {
             let name = step.label().to_owned();
             let null = if step.fields.get("when").is_some() {
                 Some(format!("step `{name}` is skipped where its `when` is false"))
-            } else if step.kind == StepKind::Retriable {
+            } else if step.kind == Some(StepKind::Retriable) {
                 Some(format!("an operator may skip step `{name}`, as it is retriable"))
             } else {
                 None
@@ -120,17 +120,14 @@ impl<'s> Typing<'s> {
     }
 
     /// What is to be said where the path has no schema at all.
-    pub(super) fn undeclared(&self, path: &[String]) -> Option<Told> {
-        let path: Vec<_> = path.iter().map(String::as_str).collect();
-        match path.as_slice() {
-            ["input"] if self.declared.input.is_none() => Some((
+    pub(super) fn undeclared(&self, path: &[Segment]) -> Option<Told> {
+        match written(path).as_str() {
+            "input" if self.declared.input.is_none() => Some((
                 "there is no schema of `input`, so nothing is known of its fields".to_owned(),
                 "give the definition an `input`: the JSON Schema of what a saga is started with"
                     .to_owned(),
             )),
-            ["action", "output"]
-                if self.action.as_ref().is_some_and(|action| !action.has_output) =>
-            {
+            "action.output" if self.action.as_ref().is_some_and(|action| !action.has_output) => {
                 Some((
                     "there is no schema of `action.output`, so nothing is known of its fields"
                         .to_owned(),

@@ -8,8 +8,31 @@ use cel::{
     common::ast::{CallExpr, Expr, LiteralValue, operators},
 };
 
+use super::sizes;
+
 /// A name, and what is selected from it.
-pub(super) type Path = Vec<String>;
+pub(super) type Path = Vec<Segment>;
+
+/// A step on a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::definition) enum Segment {
+    /// The name that it begins with, or a field.
+    Field(String),
+    /// An item, by its number.
+    Item(usize),
+    /// A field whose name stands where this path leads.
+    Computed(Path),
+}
+
+impl Segment {
+    /// Whether an item before this one, or this one, is asked for.
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Item(own), Self::Item(other)) => own >= other,
+            _ => self == other,
+        }
+    }
+}
 
 /// What is proven.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,38 +45,41 @@ pub(in crate::definition) struct Facts {
 impl Facts {
     pub(super) const NONE: Self = Self { present: BTreeSet::new(), not_null: BTreeSet::new() };
 
-    pub(super) fn is_present(&self, path: &[String]) -> bool {
-        self.present.contains(path) || self.is_not_null(path)
+    /// A list that has an item has all before it.
+    pub(super) fn is_present(&self, path: &[Segment]) -> bool {
+        let Some((last, list)) = path.split_last() else { return false };
+        let covers = |other: &Path| {
+            other.strip_prefix(list).and_then(<[_]>::first).is_some_and(|one| one.covers(last))
+        };
+        self.present.iter().chain(&self.not_null).any(covers)
     }
 
     /// What has something below is no null.
-    pub(super) fn is_not_null(&self, path: &[String]) -> bool {
+    pub(super) fn is_not_null(&self, path: &[Segment]) -> bool {
         let is_below = |other: &Path| other.len() > path.len() && other.starts_with(path);
         self.not_null.contains(path) || self.present.iter().chain(&self.not_null).any(is_below)
     }
 
     /// What is proven of the parts of a value.
-    pub(super) fn of_parts(&self, path: &[String]) -> Self {
+    pub(super) fn of_parts(&self, path: &[Segment]) -> Self {
         let below = |paths: &BTreeSet<Path>| {
             let parts = paths.iter().filter_map(|other| other.strip_prefix(path));
-            parts.filter(|part| !part.is_empty()).map(<[String]>::to_vec).collect()
+            parts.filter(|part| !part.is_empty()).map(<[_]>::to_vec).collect()
         };
         Self { present: below(&self.present), not_null: below(&self.not_null) }
     }
 
-    /// Of a value that has a name: what is proven of its parts.
-    pub(super) fn name(&mut self, name: &str, parts: &Self) {
-        let named = |part: &Path| [&[name.to_owned()], part.as_slice()].concat();
-        self.forget(name);
-        self.present.extend(parts.present.iter().map(named));
-        self.not_null.extend(parts.not_null.iter().map(named));
+    /// The name means something else from here on.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.present.retain(|path| !begins_with(path, name));
+        self.not_null.retain(|path| !begins_with(path, name));
     }
 
-    /// The name means something else from here on.
-    fn forget(&mut self, name: &str) {
-        let is_other = |path: &Path| path.first().is_none_or(|first| first != name);
-        self.present.retain(is_other);
-        self.not_null.retain(is_other);
+    /// What is proven by both.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.present.extend(other.present);
+        self.not_null.extend(other.not_null);
+        self
     }
 
     /// What is proven either way.
@@ -76,7 +102,7 @@ impl Facts {
         match &condition.expr {
             Expr::Select(select) if select.test && holds => {
                 if let Some(mut path) = path(&select.operand) {
-                    path.push(select.field.clone());
+                    path.push(Segment::Field(select.field.clone()));
                     self.present.insert(path);
                 }
             }
@@ -115,12 +141,21 @@ impl Facts {
                 }
             }
             (operators::IN, [key, map]) if holds => {
-                if let (Some(field), Some(mut path)) = (text(key), path(map)) {
-                    path.push(field.to_owned());
+                let field = text(key).map(|field| Segment::Field(field.to_owned()));
+                let field = field.or_else(|| path(key).map(Segment::Computed));
+                if let (Some(field), Some(mut path)) = (field, path(map)) {
+                    path.push(field);
                     self.present.insert(path);
                 }
             }
             _ => {}
+        }
+        if let [left, right] = call.args.as_slice()
+            && let Some((list, last)) = sizes::last_item(&call.func_name, left, right, holds)
+            && let Some(mut path) = path(list)
+        {
+            path.push(Segment::Item(last));
+            self.present.insert(path);
         }
     }
 }
@@ -128,20 +163,21 @@ impl Facts {
 /// The path that an expression is, where it is nothing else.
 pub(super) fn path(expr: &IdedExpr) -> Option<Path> {
     match &expr.expr {
-        Expr::Ident(name) => Some(vec![name.clone()]),
+        Expr::Ident(name) => Some(vec![Segment::Field(name.clone())]),
         Expr::Select(select) if !select.test => {
             let mut path = path(&select.operand)?;
-            path.push(select.field.clone());
+            path.push(Segment::Field(select.field.clone()));
             Some(path)
         }
         Expr::Call(CallExpr { func_name, target: None, args }) if func_name == operators::INDEX => {
             let [list, index] = args.as_slice() else { return None };
-            let mut path = path(list)?;
-            path.push(match text(index) {
-                Some(field) => field.to_owned(),
-                None => format!("[{}]", number(index)?),
+            let mut whole = path(list)?;
+            whole.push(match (text(index), number(index)) {
+                (Some(field), _) => Segment::Field(field.to_owned()),
+                (_, Some(number)) => Segment::Item(usize::try_from(number).ok()?),
+                _ => Segment::Computed(path(index)?),
             });
-            Some(path)
+            Some(whole)
         }
         Expr::Call(_)
         | Expr::Select(_)
@@ -163,23 +199,34 @@ pub(super) fn text(expr: &IdedExpr) -> Option<&str> {
 }
 
 /// The whole number that an expression is, where it is nothing else.
-fn number(expr: &IdedExpr) -> Option<i64> {
+pub(super) fn number(expr: &IdedExpr) -> Option<i64> {
     let Expr::Literal(LiteralValue::Int(number)) = &expr.expr else {
         return None;
     };
     Some(*number.inner())
 }
 
+/// Whether a path begins with a name, or one that says which field is meant.
+fn begins_with(path: &[Segment], name: &str) -> bool {
+    let begins = matches!(path.first(), Some(Segment::Field(first)) if first == name);
+    let is_within = |segment: &Segment| match segment {
+        Segment::Computed(path) => begins_with(path, name),
+        Segment::Field(_) | Segment::Item(_) => false,
+    };
+    begins || path.iter().any(is_within)
+}
+
 /// A path as it is written.
-pub(super) fn written(path: &[String]) -> String {
+pub(super) fn written(path: &[Segment]) -> String {
     let mut written = String::new();
     for segment in path {
-        let is_name = segment.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let result = match segment {
-            name if written.is_empty() => write!(written, "{name}"),
-            name if is_name => write!(written, ".{name}"),
-            index if index.starts_with('[') => write!(written, "{index}"),
-            name => write!(written, "['{name}']"),
+            Segment::Field(name) if written.is_empty() => write!(written, "{name}"),
+            Segment::Field(name) if is_name(name) => write!(written, ".{name}"),
+            Segment::Field(name) => write!(written, "['{name}']"),
+            Segment::Item(number) => write!(written, "[{number}]"),
+            Segment::Computed(path) => write!(written, "[{}]", self::written(path)),
         };
         result.expect("text takes whatever is written to it");
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::BitOr};
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// A set of kinds of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,7 @@ impl Kinds {
     pub(crate) const LIST: Self = Self(1 << 5);
     pub(crate) const MAP: Self = Self(1 << 6);
     pub(crate) const ALL: Self = Self((1 << 7) - 1);
+    pub(crate) const NUMBER: Self = Self::INTEGER.or(Self::FRACTION);
 
     pub(crate) const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -45,6 +46,10 @@ impl Kinds {
 
     pub(crate) const fn complement(self) -> Self {
         Self::ALL.without(self)
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Whether the two have a kind in common.
@@ -76,12 +81,13 @@ impl Kinds {
         }
     }
 
-    /// The kind of a value.
+    /// The kind of a value. A number without a fraction is whole, however it is written.
     pub(super) fn of(value: &Value) -> Self {
+        let has_fraction = |number: &Number| number.as_f64().is_some_and(|n| n.fract() != 0.0);
         match value {
             Value::Null => Self::NULL,
             Value::Bool(_) => Self::BOOL,
-            Value::Number(number) if number.is_f64() => Self::FRACTION,
+            Value::Number(number) if has_fraction(number) => Self::FRACTION,
             Value::Number(_) => Self::INTEGER,
             Value::String(_) => Self::TEXT,
             Value::Array(_) => Self::LIST,

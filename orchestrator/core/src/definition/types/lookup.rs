@@ -1,11 +1,11 @@
 //! Look-ups in JSON Schemas: what a value that one admits has below. A schema is read as the shapes
 //! that it leaves to choose from; in each of them all that it says holds at once. Whatever is not
-//! understood makes a shape vague, and nothing is concluded from that.
+//! understood makes a shape vague: what is read of it is told to be open.
 
 use serde_json::Value;
 
 use super::{
-    choice::Choice,
+    choice::{ANYTHING, Choice},
     kinds::Kinds,
     reader::{CHOICES_MAX, Reader},
 };
@@ -20,25 +20,29 @@ pub(crate) struct Shape<'s> {
 /// by [`Shape::may_be_null`].
 #[derive(Clone, Debug)]
 pub(crate) enum Field<'s> {
-    /// It is there, for certain or perhaps.
-    There { shape: Shape<'s>, may_be_missing: bool },
+    /// It is there, for certain or perhaps; `is_open` where the schema does not say which fields
+    /// there are.
+    There { shape: Shape<'s>, may_be_missing: bool, is_open: bool },
     /// It is not among those that the schema names.
     Nowhere { names: Vec<&'s str> },
-    /// The schema does not say which fields there are.
-    Open,
     /// Nothing that the schema admits has fields.
     NoMap,
 }
 
-/// What a schema says of the items of whatever is a list.
+/// What a schema says of an item of whatever is a list.
 #[derive(Clone, Debug)]
 pub(crate) enum Item<'s> {
-    /// What each of them is.
-    There(Shape<'s>),
-    /// The schema does not say what they are.
-    Open,
+    /// What it is; `is_open` where the schema does not say that.
+    There { shape: Shape<'s>, may_be_missing: bool, is_open: bool },
     /// Nothing that the schema admits is a list.
     NoList,
+}
+
+impl Field<'_> {
+    /// Of which nothing is said.
+    pub(super) fn open() -> Self {
+        Self::There { shape: Shape::anything(), may_be_missing: false, is_open: true }
+    }
 }
 
 impl<'s> Shape<'s> {
@@ -47,12 +51,16 @@ impl<'s> Shape<'s> {
         Self::below(schema, [schema])
     }
 
+    /// What nothing is said of.
+    pub(super) fn anything() -> Self {
+        Self { choices: vec![Choice::anything(&ANYTHING)] }
+    }
+
     /// Whatever it may be.
     pub(crate) fn any_of(shapes: impl IntoIterator<Item = Self>) -> Self {
         let mut choices: Vec<_> = shapes.into_iter().flat_map(|shape| shape.choices).collect();
         if choices.len() > CHOICES_MAX {
-            choices.truncate(1);
-            choices.iter_mut().for_each(Choice::blur);
+            choices = Choice::blur(choices);
         }
         Self { choices }
     }
@@ -69,29 +77,28 @@ impl<'s> Shape<'s> {
         kinds.fold(Kinds::NONE, Kinds::or)
     }
 
-    /// Whether the schema says so; one that says nothing of types does not.
-    pub(crate) fn may_be_null(&self) -> bool {
-        let kinds = self.choices.iter().filter_map(Choice::kinds);
-        kinds.fold(Kinds::NONE, Kinds::or).meets(Kinds::NULL)
+    /// Those of which the schema says that it can be of them.
+    pub(super) fn known_kinds(&self) -> Kinds {
+        self.choices.iter().filter_map(Choice::kinds).fold(Kinds::NONE, Kinds::or)
     }
 
     /// A field of it, where it is a map.
     pub(crate) fn field(&self, name: &str) -> Field<'s> {
         let mut found = Vec::new();
         let mut names: Vec<&str> = Vec::new();
-        let (mut may_be_missing, mut is_map) = (false, false);
+        let (mut may_be_missing, mut is_open, mut is_map) = (false, false, false);
         for choice in self.choices.iter().filter(|choice| choice.can_be(Kinds::MAP)) {
             is_map = true;
             match choice.field(name) {
-                Field::There { shape, may_be_missing: may } => {
+                Field::There { shape, may_be_missing: may, is_open: open } => {
                     found.push(shape);
                     may_be_missing |= may;
+                    is_open |= open;
                 }
                 Field::Nowhere { names: others } => {
                     names.extend(others);
                     may_be_missing = true;
                 }
-                Field::Open => return Field::Open,
                 Field::NoMap => {}
             }
         }
@@ -103,17 +110,46 @@ impl<'s> Shape<'s> {
             names.dedup();
             return Field::Nowhere { names };
         }
-        Field::There { shape: Self::any_of(found), may_be_missing }
+        Field::There { shape: Self::any_of(found), may_be_missing, is_open }
     }
 
-    /// An item of it, where it is a list.
-    pub(crate) fn item(&self) -> Item<'s> {
-        let lists: Vec<_> =
-            self.choices.iter().filter(|choice| choice.can_be(Kinds::LIST)).collect();
+    /// Whatever any of its fields is, where it is a map.
+    pub(super) fn any_field(&self) -> Field<'s> {
+        let maps: Vec<_> = self.choices.iter().filter(|choice| choice.can_be(Kinds::MAP)).collect();
+        if maps.is_empty() {
+            return Field::NoMap;
+        }
+        let fields: Vec<_> = maps.into_iter().map(Choice::any_field).collect();
+        let (shape, is_open) = Self::any_or_open(fields);
+        Field::There { shape, may_be_missing: true, is_open }
+    }
+
+    /// An item of it, where it is a list; any where none is named.
+    pub(crate) fn item(&self, at: Option<usize>) -> Item<'s> {
+        let lists: Vec<_> = self.lists().map(|list| (list.items_min(), list.item(at))).collect();
         if lists.is_empty() {
             return Item::NoList;
         }
-        let items = lists.into_iter().map(Choice::item).collect::<Option<Vec<_>>>();
-        items.map_or(Item::Open, |items| Item::There(Self::any_of(items)))
+        // Of what nothing is said is open, and told so.
+        let is_short = |(min, item): &(usize, Option<_>)| item.is_some() && Some(*min) <= at;
+        let may_be_missing = lists.iter().any(is_short);
+        let (shape, is_open) = Self::any_or_open(lists.into_iter().map(|(_, item)| item).collect());
+        Item::There { shape, may_be_missing, is_open }
+    }
+
+    /// How many items it has at least, where it is a list.
+    pub(super) fn items_min(&self) -> usize {
+        self.lists().map(Choice::items_min).min().unwrap_or(0)
+    }
+
+    fn lists(&self) -> impl Iterator<Item = &Choice<'s>> {
+        self.choices.iter().filter(|choice| choice.can_be(Kinds::LIST))
+    }
+
+    /// Whatever it may be, and whether there is a shape of which nothing is said.
+    fn any_or_open(shapes: Vec<Option<Self>>) -> (Self, bool) {
+        let is_open = shapes.iter().any(Option::is_none);
+        let shapes = shapes.into_iter().map(|shape| shape.unwrap_or_else(Self::anything));
+        (Self::any_of(shapes), is_open)
     }
 }

@@ -11,8 +11,9 @@ use super::{
     Typing,
     facts::{self, Facts, written},
     kinds::Kinds,
-    told::{self, Finding},
-    value::{Part, Type},
+    part::Part,
+    told::{self, Finding, Told},
+    value::Type,
 };
 
 /// What is known at a place within an expression.
@@ -27,7 +28,25 @@ pub(super) struct Here<'s> {
 #[derive(Clone, Copy)]
 pub(super) enum Segment<'e> {
     Field(&'e str),
-    Item,
+    /// By its number; `None` where there can be none of it.
+    Item(Option<usize>),
+    /// Of a name that is computed.
+    AnyField,
+    /// Of a number that is computed.
+    AnyItem,
+    /// One or the other.
+    Any,
+}
+
+impl Segment<'_> {
+    /// What the value must be that it is read of, and what such parts are called.
+    fn of(self) -> (Kinds, &'static str) {
+        match self {
+            Self::Field(_) | Self::AnyField => (Kinds::MAP, "fields"),
+            Self::Item(_) | Self::AnyItem => (Kinds::LIST, "items"),
+            Self::Any => (Kinds::MAP.or(Kinds::LIST), "parts"),
+        }
+    }
 }
 
 /// A walk through one expression.
@@ -47,7 +66,7 @@ impl<'s> Here<'s> {
     }
 
     pub(super) fn bind(&mut self, name: &str, value: Type<'s>) {
-        self.facts.name(name, &value.proven);
+        self.facts.forget(name);
         self.bound.push((name.to_owned(), value));
     }
 
@@ -131,47 +150,88 @@ impl<'s> Walk<'_, 's> {
         here: &Here<'s>,
     ) -> Type<'s> {
         let value = self.solid(operand, here);
+        let (kind, parts) = segment.of();
+        if let Some(but) = value.misses(kind) {
+            let told = told::no_parts(&subject(operand), value.kinds, but, parts);
+            self.report(operand, Severity::Error, told);
+            return Type::UNKNOWN;
+        }
         let part = match segment {
             Segment::Field(name) => value.field(name),
-            Segment::Item => value.item(),
+            Segment::Item(at) => value.item(at),
+            Segment::AnyField => value.any_field(),
+            Segment::AnyItem => value.item(None),
+            Segment::Any => value.any_field().or(value.item(None)),
         };
-        let is_proven =
-            is_test || facts::path(expr).is_some_and(|path| here.facts.is_present(&path));
         match part {
-            Part::There { part, may_be_missing } => {
-                if may_be_missing && !is_proven {
-                    let path = facts::path(expr).unwrap_or_default();
-                    self.report(operand, Severity::Error, told::missing(&path));
+            Part::There { part, may_be_missing, is_open, is_untyped } => {
+                // Only of a map it means something that a key is in it.
+                let is_proven = !matches!(segment, Segment::AnyItem | Segment::Any)
+                    && facts::path(expr).is_some_and(|path| here.facts.is_present(&path));
+                let is_proven = is_test || is_proven;
+                if is_untyped || (is_open && !is_proven) {
+                    let told = match is_open {
+                        true => self.open(operand, kind),
+                        false => self.untyped(operand, kind, parts),
+                    };
+                    self.report(operand, Severity::Warning, told);
+                }
+                if !is_proven {
+                    self.doubt(expr, operand, segment, may_be_missing);
                 }
                 self.refine(expr, part, here)
             }
             Part::Nowhere(names) => {
                 let Segment::Field(name) = segment else { return Type::UNKNOWN };
-                self.report(
-                    operand,
-                    Severity::Error,
-                    told::nowhere(&subject(operand), name, &names),
-                );
-                Type::UNKNOWN
-            }
-            Part::NoParts => {
-                let parts = match segment {
-                    Segment::Field(_) => "fields",
-                    Segment::Item => "items",
-                };
-                let told = told::no_parts(&subject(operand), value.kinds, parts);
+                let told = told::nowhere(&subject(operand), name, &names);
                 self.report(operand, Severity::Error, told);
                 Type::UNKNOWN
             }
-            Part::Open => {
-                if let Some(path) = facts::path(operand).filter(|_| !is_proven) {
-                    let told = self.typing.undeclared(&path).unwrap_or_else(|| told::open(&path));
-                    self.report(operand, Severity::Warning, told);
-                }
-                self.refine(expr, Type::UNKNOWN, here)
-            }
-            Part::Unknown => self.refine(expr, Type::UNKNOWN, here),
+            Part::NoParts => Type::UNKNOWN,
         }
+    }
+
+    /// Tells of a part that is not proven to be there.
+    fn doubt(
+        &mut self,
+        expr: &IdedExpr,
+        operand: &IdedExpr,
+        segment: Segment<'_>,
+        may_be_missing: bool,
+    ) {
+        let path = facts::path(expr);
+        let last = match segment {
+            Segment::Field(name) => facts::Segment::Field(name.to_owned()),
+            Segment::Item(Some(at)) => facts::Segment::Item(at),
+            Segment::Item(None) => {
+                let told = told::no_item(&subject(operand));
+                return self.report(operand, Severity::Error, told);
+            }
+            Segment::AnyField | Segment::AnyItem | Segment::Any => {
+                let key = match path.as_deref().and_then(<[_]>::last) {
+                    Some(facts::Segment::Computed(key)) => Some(key.as_slice()),
+                    _ => None,
+                };
+                let is_field = matches!(segment, Segment::AnyField);
+                let told = told::computed(&subject(operand), key, is_field);
+                return self.report(operand, Severity::Warning, told);
+            }
+        };
+        if may_be_missing {
+            self.report(operand, Severity::Error, told::missing(path.as_deref(), &last));
+        }
+    }
+
+    /// What is to be said of a value whose schema does not say which parts it has.
+    fn open(&self, operand: &IdedExpr, kind: Kinds) -> Told {
+        let undeclared = facts::path(operand).and_then(|path| self.typing.undeclared(&path));
+        undeclared.unwrap_or_else(|| told::open(&subject(operand), kind))
+    }
+
+    /// What is to be said of a value that may not have such parts at all.
+    pub(super) fn untyped(&self, operand: &IdedExpr, kind: Kinds, parts: &str) -> Told {
+        let undeclared = facts::path(operand).and_then(|path| self.typing.undeclared(&path));
+        undeclared.unwrap_or_else(|| told::untyped(&subject(operand), kind, parts))
     }
 
     /// What an expression is that must not be null.
@@ -202,7 +262,9 @@ fn of_literal(literal: &LiteralValue) -> Type<'static> {
     Type::of_kinds(match literal {
         LiteralValue::Null => return Type::null("it says so"),
         LiteralValue::Boolean(_) => Kinds::BOOL,
-        LiteralValue::Int(_) | LiteralValue::UInt(_) => Kinds::INTEGER,
+        LiteralValue::Int(_) => Kinds::INTEGER,
+        // CEL has two kinds of whole numbers, which do not go together.
+        LiteralValue::UInt(_) => return Type::perhaps(Kinds::INTEGER),
         LiteralValue::Double(_) => Kinds::FRACTION,
         LiteralValue::String(_) => Kinds::TEXT,
         LiteralValue::Bytes(_) => return Type::UNKNOWN,

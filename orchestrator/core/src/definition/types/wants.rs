@@ -55,8 +55,8 @@ impl Wants {
         if let Some(why) = &value.null {
             return Some(told::null(what, why));
         }
-        value
-            .is_never(kinds)
-            .then(|| (format!("{what} is {}, and {takes}", value.kinds), hint.to_owned()))
+        let but = value.misses(kinds)?;
+        let told = told::is_or_may_be(what, value.kinds, but);
+        Some((format!("{told}, and {takes}"), hint.to_owned()))
     }
 }
