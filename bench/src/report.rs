@@ -56,3 +56,38 @@ pub(crate) struct Raw {
     /// Confirmed, delivered and acknowledged a second.
     pub(crate) carried_per_s: f64,
 }
+
+/// What `saga dev` takes and does.
+#[derive(Debug, Serialize)]
+pub(crate) struct Dev {
+    /// From the start of the process until `/readyz` says so, with an empty folder; of several
+    /// starts the one in the middle.
+    pub(crate) ready_ms: f64,
+    /// The same with a folder in which there are sagas.
+    pub(crate) ready_again_ms: f64,
+    /// Resident memory once it is ready and nothing has happened, in MiB.
+    pub(crate) idle_mib: f64,
+    /// Resident memory after all levels, in MiB.
+    pub(crate) loaded_mib: f64,
+    /// Of the best level.
+    pub(crate) sagas_per_s: f64,
+    /// Orders placed at each level.
+    pub(crate) sagas: u32,
+    /// Whether the binary was built with optimization.
+    pub(crate) release: bool,
+    /// By orders in flight.
+    pub(crate) levels: Vec<DevLevel>,
+}
+
+/// So many orders in flight in `saga dev`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct DevLevel {
+    /// Orders in flight.
+    pub(crate) in_flight: u32,
+    /// Sagas that ended, a second.
+    pub(crate) sagas_per_s: f64,
+    /// From placing an order until its end is known, half of them.
+    pub(crate) p50_ms: f64,
+    /// The same, all but the slowest hundredth.
+    pub(crate) p99_ms: f64,
+}

@@ -1,15 +1,13 @@
 //! A run: private servers, the product anew for each level, and the broker alone.
 
-use std::{env, ffi::OsStr, process::Stdio};
-
-use anyhow::{Context, Result, ensure};
-use lab::{Given, Lab, Servers, Signal, System, SystemSettings};
+use anyhow::Result;
+use lab::{Given, Lab, Servers, System, SystemSettings};
 
 use crate::{
     cli::output,
     cost, load,
     order::STEPS,
-    raw,
+    product, raw,
     report::{Level, Report},
 };
 
@@ -31,7 +29,7 @@ const PACKAGES: [&str; 4] = ["saga-server", "payment", "inventory", "shipping"];
 /// # Errors
 /// When servers or product do not start, or an order does not complete.
 pub(crate) async fn run(plan: &Plan) -> Result<Report> {
-    let release = build()?;
+    let release = product::build(&PACKAGES)?;
     let servers = Servers::start(&Given::from_env(), &output::progress).await?;
     let lab = servers.lab();
     let mut levels = Vec::new();
@@ -58,25 +56,6 @@ fn report(sagas: u32, release: bool, levels: Vec<Level>, raw: Vec<crate::report:
         levels,
         raw,
     }
-}
-
-/// Builds the product as we are built; whether that is with optimization.
-fn build() -> Result<bool> {
-    let program = env::current_exe().context("cannot tell where the running program is")?;
-    let profile = program.parent().and_then(|folder| folder.file_name()).and_then(OsStr::to_str);
-    let release = profile == Some("release");
-    if !release {
-        output::progress("not built with `--release`: these figures say little");
-    }
-    let mut command = lab::bound_to_us(lab::cargo().as_ref(), Signal::Kill, None);
-    command.args(["build", "--bins", "--locked"]).current_dir(lab::workspace());
-    command.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
-    command.args(release.then_some("--release"));
-    // What it prints is talk beside what we print.
-    command.stdin(Stdio::null()).stdout(std::io::stderr());
-    let status = lab::spawn(command).context("cannot run cargo")?.wait()?;
-    ensure!(status.success(), "the product does not build; see above");
-    Ok(release)
 }
 
 async fn level(lab: &Lab, sagas: u32, in_flight: u32) -> Result<Level> {

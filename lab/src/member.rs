@@ -60,7 +60,10 @@ impl Member {
     }
 
     /// The same for one that listens on this port of 127.0.0.1.
-    pub(crate) fn start_at(binary: Binary, port: u16) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it is not built.
+    pub fn start_at(binary: Binary, port: u16) -> Result<Self> {
         Ok(Self { port: Some(port), ..Self::start(binary)? })
     }
 

@@ -1,13 +1,15 @@
 //! The checker of runs on real parts: what is seen of them in SQL, held against the promises that
 //! simulations are held to, and what SQL alone can see.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, bail};
-use sqlx::{PgConnection, PgPool};
+use saga_checker::{Accepted, Seen};
+use saga_protocol::SagaId;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqliteConnection};
 use uuid::Uuid;
 
-use crate::{Promised, seen::seen};
+use crate::{Promised, rows::Database, seen::seen};
 
 /// Checks every promise, and that no message is dead. Fails with all violations at once, or answers
 /// how many sagas ended how.
@@ -23,8 +25,7 @@ pub async fn check(db: &PgPool) -> Result<BTreeMap<String, i64>> {
 /// # Errors
 /// When a promise is broken, or the database cannot be asked.
 pub async fn check_within(db: &mut PgConnection) -> Result<BTreeMap<String, i64>> {
-    let dead = ("no message is dead", "select source || ': ' || reason from saga.dead_letter");
-    run(db, &[PARTITIONS, dead]).await
+    run(db, &[PARTITIONS, DEAD]).await
 }
 
 /// The same for a run in which messages had to be parked.
@@ -33,6 +34,28 @@ pub async fn check_within(db: &mut PgConnection) -> Result<BTreeMap<String, i64>
 /// When a promise is broken, or the database cannot be asked.
 pub async fn check_sagas(db: &PgPool) -> Result<BTreeMap<String, i64>> {
     run(&mut *db.acquire().await?, &[PARTITIONS]).await
+}
+
+/// Checks every promise of a `saga dev` that keeps its files in this folder, that no message is
+/// dead, and that no start is lost that a load was promised. It need not run.
+///
+/// # Errors
+/// When a promise is broken, or a file cannot be read.
+pub async fn check_files(folder: &Path, promised: &[Promised]) -> Result<BTreeMap<String, i64>> {
+    let file = |name: &str| folder.join(format!("{name}.db")).display().to_string();
+    let mut db = SqliteConnection::connect(&format!("sqlite:{}", file("saga"))).await?;
+    for name in ["saga", "payment", "inventory", "shipping"] {
+        // So the names of schemas are those of Postgres.
+        let sql = AssertSqlSafe(format!("attach $1 as {name}"));
+        sqlx::query(sql).bind(file(name)).execute(&mut db).await?;
+    }
+    let mut db = Database::Sqlite(&mut db);
+    let mut seen = seen(&mut db).await.context("cannot see what became of the run")?;
+    let accepted = promised.iter();
+    seen.accepted = accepted
+        .map(|start| Accepted { id: SagaId(start.id), key: Some(start.key.clone()) })
+        .collect();
+    judge(&mut db, &seen, &[DEAD]).await
 }
 
 /// Checks that no start is lost that a load was promised: each saga is there under its key.
@@ -68,27 +91,38 @@ type Promise = (&'static str, &'static str);
 /// The partitions of the journal are made in time.
 const PARTITIONS: Promise = (
     "no journal entry falls into the default partition",
-    "select saga_id::text from only saga.journal_default",
+    "select saga_id::text as what from only saga.journal_default",
 );
 
+/// Nothing had to be parked.
+const DEAD: Promise =
+    ("no message is dead", "select source || ': ' || reason as what from saga.dead_letter");
+
 async fn run(db: &mut PgConnection, promises: &[Promise]) -> Result<BTreeMap<String, i64>> {
-    let seen = seen(db).await.context("cannot see what became of the run")?;
+    let mut db = Database::Postgres(db);
+    let seen = seen(&mut db).await.context("cannot see what became of the run")?;
+    judge(&mut db, &seen, promises).await
+}
+
+async fn judge(
+    db: &mut Database<'_>,
+    seen: &Seen,
+    promises: &[Promise],
+) -> Result<BTreeMap<String, i64>> {
     let mut violations: Vec<_> =
-        saga_checker::check(&seen).iter().map(ToString::to_string).collect();
+        saga_checker::check(seen).iter().map(ToString::to_string).collect();
     for (promise, sql) in promises {
-        let broken: Vec<String> = sqlx::query_scalar(*sql)
-            .fetch_all(&mut *db)
-            .await
-            .with_context(|| format!("cannot check that {promise}"))?;
-        violations.extend(broken.iter().map(|what| format!("{promise}: {what}")));
+        for row in db.all(sql).await? {
+            violations.push(format!("{promise}: {}", row.text("what")?));
+        }
     }
     if !violations.is_empty() {
         let shown: Vec<_> = violations.iter().take(SHOWN_MAX).map(String::as_str).collect();
         bail!("{} times a promise is broken:\n  {}", violations.len(), shown.join("\n  "));
     }
     let mut ends = BTreeMap::new();
-    for saga in seen.sagas {
-        *ends.entry(saga.status).or_default() += 1;
+    for saga in &seen.sagas {
+        *ends.entry(saga.status.clone()).or_default() += 1;
     }
     Ok(ends)
 }

@@ -7,7 +7,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::run::{self, Plan};
+use crate::{
+    dev,
+    run::{self, Plan},
+};
 
 /// Measures the product on private servers. Build it with `--release`: figures of another build say
 /// nothing.
@@ -24,10 +27,26 @@ struct Arguments {
 enum Command {
     /// Places orders, so many in flight, and finds what the broker could carry at most
     Run(Run),
+    /// Measures `saga dev` alone: how soon it is ready, its memory, the orders that it carries
+    Dev(Dev),
 }
 
 #[derive(clap::Args)]
 struct Run {
+    /// Orders placed at each level
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+    sagas: u32,
+    /// The levels: orders in flight, such as `1,16,256`
+    #[arg(long, default_value = "1,16,256", value_delimiter = ',', value_name = "N,…",
+        value_parser = clap::value_parser!(u32).range(1..=4096))]
+    in_flight: Vec<u32>,
+    /// Prints one JSON document instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+struct Dev {
     /// Orders placed at each level
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
     sagas: u32,
@@ -45,10 +64,14 @@ const CANNOT: u8 = 2;
 
 /// Runs what the command line says.
 pub(crate) fn main() -> ExitCode {
-    let Command::Run(arguments) = Arguments::parse().command;
-    let outcome = tokio::runtime::Runtime::new()
-        .context("cannot start the runtime")
-        .and_then(|runtime| runtime.block_on(measure(&arguments)));
+    let command = Arguments::parse().command;
+    let outcome =
+        tokio::runtime::Runtime::new().context("cannot start the runtime").and_then(|runtime| {
+            match command {
+                Command::Run(arguments) => runtime.block_on(measure(&arguments)),
+                Command::Dev(arguments) => runtime.block_on(measure_dev(&arguments)),
+            }
+        });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -65,6 +88,16 @@ async fn measure(arguments: &Run) -> Result<()> {
         output::json(&report)
     } else {
         output::table(&report);
+        Ok(())
+    }
+}
+
+async fn measure_dev(arguments: &Dev) -> Result<()> {
+    let report = dev::measure(arguments.sagas, &arguments.in_flight).await?;
+    if arguments.json {
+        output::json(&report)
+    } else {
+        output::dev(&report);
         Ok(())
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
-use crate::report::{Level, Raw, Report};
+use crate::report::{Dev, Level, Raw, Report};
 
 /// How often a bar is drawn while nothing changes.
 const TICK: Duration = Duration::from_millis(200);
@@ -32,7 +33,7 @@ pub(crate) fn bar(orders: u32, what: &str) -> ProgressBar {
 }
 
 /// The whole report as one document.
-pub(crate) fn json(report: &Report) -> Result<()> {
+pub(crate) fn json(report: &impl Serialize) -> Result<()> {
     anstream::println!("{}", serde_json::to_string_pretty(report)?);
     Ok(())
 }
@@ -72,6 +73,28 @@ pub(crate) fn table(report: &Report) {
         report.ratio_to_limit,
         report.raw_messages_per_s,
         report.messages_per_saga_min,
+    );
+}
+
+/// What `saga dev` takes and does, for people.
+pub(crate) fn dev(report: &Dev) {
+    let mut levels = columns(&["in flight", "sagas/s", "p50 ms", "p99 ms"]);
+    for level in &report.levels {
+        levels.add_row([
+            level.in_flight.to_string(),
+            format!("{:.1}", level.sagas_per_s),
+            format!("{:.1}", level.p50_ms),
+            format!("{:.1}", level.p99_ms),
+        ]);
+    }
+    anstream::println!(
+        "saga dev: ready after {:.0} ms with an empty folder, after {:.0} ms with sagas in it; {:.1} \
+         MiB of memory when idle, {:.1} MiB after the load\n\n{} sagas at each level\n\n{levels}",
+        report.ready_ms,
+        report.ready_again_ms,
+        report.idle_mib,
+        report.loaded_mib,
+        report.sagas,
     );
 }
 

@@ -11,13 +11,23 @@
 
 use std::io::{self, IsTerminal};
 
+use tracing_subscriber::EnvFilter;
+
 use crate::settings::{LogFormat, Logs};
 
 /// Begins to log, to the standard error.
 pub(crate) fn start(settings: &Logs) {
+    begin(settings.filter(), settings.log_format);
+}
+
+/// The same, for a program that people run in front of them: only trouble, unless they ask for more.
+pub(crate) fn start_quietly(settings: &Logs) {
+    begin(settings.quiet_filter(), settings.log_format);
+}
+
+fn begin(filter: EnvFilter, format: LogFormat) {
     let terminal = io::stderr().is_terminal();
-    let logs = tracing_subscriber::fmt().with_env_filter(settings.filter()).with_writer(io::stderr);
-    let format = settings.log_format;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let text = format == LogFormat::Text || (format == LogFormat::Auto && terminal);
     // Fails where logging is set up already, which then stands.
     let _ = if text {

@@ -1,8 +1,11 @@
 //! The one binary, `saga`: the orchestrator and the commands to operate it. Reading order: `cli`
-//! says what there is, `serve` puts the orchestrator together, `http` is its face; what drives
-//! sagas is the crate `saga-engine`.
+//! says what there is, `serve` puts the orchestrator together and `dev` the whole system, on what
+//! `adapters` chooses; `http` is its face; what drives sagas is the crate `saga-engine`.
 
+mod adapters;
 mod cli;
+mod data;
+mod dev;
 mod http;
 mod logs;
 mod reload;

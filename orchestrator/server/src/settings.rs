@@ -11,12 +11,18 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use reqwest::Url;
-use saga_protocol::limits;
+use saga_protocol::{ParticipantName, limits};
 use tracing_subscriber::EnvFilter;
 
 /// What is logged where nobody says. The AMQP client calls answers errors that the bus expects and
 /// deals with; what becomes of a connection the bus tells itself.
 const FILTER: &str = "info,lapin=off";
+/// What is logged in front of somebody who only wants it to run.
+const QUIET_FILTER: &str = "warn,lapin=off";
+/// Where the API listens where nobody says.
+const LISTEN: &str = "127.0.0.1:8080";
+/// Where definitions are where nobody says.
+const DEFS: &str = "saga-defs";
 /// What a password is shown as.
 const HIDDEN: &str = "***";
 
@@ -29,11 +35,11 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) database: Database,
     /// Where the API listens
-    #[arg(long, env = "SAGA_LISTEN", default_value = "127.0.0.1:8080", value_name = "HOST:PORT",
+    #[arg(long, env = "SAGA_LISTEN", default_value = LISTEN, value_name = "HOST:PORT",
         value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// The folder of the definitions
-    #[arg(long, env = "SAGA_DEFS", default_value = "saga-defs", value_name = "FOLDER")]
+    #[arg(long, env = "SAGA_DEFS", default_value = DEFS, value_name = "FOLDER")]
     pub(crate) defs: PathBuf,
     /// Brings the database's schema up to date first
     #[arg(long)]
@@ -45,6 +51,33 @@ pub(crate) struct Serve {
     #[cfg(debug_assertions)]
     #[arg(long, env = "SAGA_FAIL", hide = true)]
     fail: Option<saga_runtime::failpoint::Plan>,
+    #[command(flatten)]
+    pub(crate) logs: Logs,
+}
+
+/// What `saga dev` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Dev {
+    /// Where everything is kept, between runs too; one `saga dev` has it at a time
+    #[arg(long, env = "SAGA_DATA", default_value = ".saga", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+    /// Where the API listens
+    #[arg(long, env = "SAGA_LISTEN", default_value = LISTEN, value_name = "HOST:PORT",
+        value_parser = address)]
+    pub(crate) listen: SocketAddr,
+    /// The folder of the definitions
+    #[arg(long, env = "SAGA_DEFS", default_value = DEFS, value_name = "FOLDER")]
+    pub(crate) defs: PathBuf,
+    /// Forgets everything that is kept, and begins anew
+    #[arg(long)]
+    pub(crate) reset: bool,
+    /// Leaves a participant out: `payment`, `inventory` or `shipping`; may be repeated
+    #[arg(long, value_name = "PARTICIPANT")]
+    pub(crate) without: Vec<ParticipantName>,
+    /// A RabbitMQ to carry the messages, so that participants of your own can join:
+    /// `amqp://user:password@host:port/vhost`
+    #[arg(long, value_name = "URL")]
+    pub(crate) amqp: Option<ServerUrl>,
     #[command(flatten)]
     pub(crate) logs: Logs,
 }
@@ -129,8 +162,7 @@ impl Serve {
     /// # Errors
     /// [`Misfit`], with the way out.
     pub(crate) fn check(&self) -> Result<(), Misfit> {
-        let hint = "it takes `amqp://user:password@host:port/vhost`";
-        self.amqp_url.check("AMQP_URL", &["amqp", "amqps"], hint)?;
+        self.amqp_url.check_broker("AMQP_URL")?;
         self.database.check()
     }
 
@@ -141,10 +173,15 @@ impl Serve {
             saga_runtime::failpoint::arm(plan.clone());
         }
     }
+}
 
-    /// Whether others than this machine can reach the API.
-    pub(crate) fn is_public(&self) -> bool {
-        !self.listen.ip().is_loopback()
+impl Dev {
+    /// Checks what clap cannot: that the broker is one.
+    ///
+    /// # Errors
+    /// [`Misfit`], with the way out.
+    pub(crate) fn check(&self) -> Result<(), Misfit> {
+        self.amqp.iter().try_for_each(|url| url.check_broker("--amqp"))
     }
 }
 
@@ -181,8 +218,17 @@ impl Actor {
 impl Logs {
     /// What to log.
     pub(crate) fn filter(&self) -> EnvFilter {
+        self.filter_or(FILTER)
+    }
+
+    /// What to log where only trouble is of interest.
+    pub(crate) fn quiet_filter(&self) -> EnvFilter {
+        self.filter_or(QUIET_FILTER)
+    }
+
+    fn filter_or(&self, default: &str) -> EnvFilter {
         let given = [&self.log, &self.rust_log].into_iter().flatten();
-        EnvFilter::new(given.map(String::as_str).next().unwrap_or(FILTER))
+        EnvFilter::new(given.map(String::as_str).next().unwrap_or(default))
     }
 }
 
@@ -195,6 +241,11 @@ impl ServerUrl {
     /// The whole of it, password included: for whoever connects.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
+    }
+
+    fn check_broker(&self, name: &str) -> Result<(), Misfit> {
+        let hint = "it takes `amqp://user:password@host:port/vhost`";
+        self.check(name, &["amqp", "amqps"], hint).map(drop)
     }
 
     fn check(&self, name: &str, schemes: &[&str], hint: &'static str) -> Result<Url, Misfit> {

@@ -10,7 +10,7 @@ mod failure;
 mod graph;
 mod journal;
 mod list;
-mod output;
+pub(crate) mod output;
 mod paths;
 mod schema;
 mod selection;
@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::failure::{Failure, Status};
-use crate::{serve, settings};
+use crate::{dev, serve, settings};
 
 /// Runs sagas over RabbitMQ and Postgres, and operates them.
 ///
@@ -41,6 +41,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs everything in one process, with nothing to install: API, orchestrator, participants
+    Dev(settings::Dev),
     /// Runs the orchestrator: its API and all that drives sagas
     Serve(settings::Serve),
     /// Brings the database's schema up to date
@@ -105,6 +107,7 @@ pub(crate) fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<Status, Failure> {
     match command {
+        Command::Dev(settings) => dev::run(settings).await,
         Command::Serve(settings) => serve::run(settings).await,
         Command::Migrate(settings) => serve::migrate(&settings).await,
         Command::Check(arguments) => check::run(&arguments),

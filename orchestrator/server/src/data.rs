@@ -1,0 +1,81 @@
+//! The folder where `saga dev` keeps everything: files of SQLite, for one process at a time.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::cli::Failure;
+
+/// Held for as long as the process lives; the kernel lets go of it however that ends. It says whose
+/// it is.
+const LOCK: &str = "lock";
+/// What SQLite writes beside a database.
+const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
+
+/// A folder that is ours until this is dropped.
+pub(crate) struct Data {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Data {
+    /// Takes the folder, which is made where it is missing.
+    ///
+    /// # Errors
+    /// Another process has it, or it cannot be written to.
+    pub(crate) fn take(folder: &Path) -> Result<Self, Failure> {
+        let cannot = |error: io::Error| {
+            let message = format!("cannot keep anything in `{}`: {error}", folder.display());
+            Failure::cannot(message).hint("name a folder that can be written to with `--data`")
+        };
+        fs::create_dir_all(folder).map_err(cannot)?;
+        // Nobody wants it in a repository.
+        fs::write(folder.join(".gitignore"), "*\n").map_err(cannot)?;
+        let path = folder.join(LOCK);
+        let opened = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        let mut lock = opened.map_err(cannot)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(taken(folder, &mut lock)),
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
+        }
+        lock.set_len(0).map_err(cannot)?;
+        write!(lock, "{}", std::process::id()).map_err(cannot)?;
+        Ok(Self { folder: folder.to_owned(), _lock: lock })
+    }
+
+    /// The database of this name.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.db"))
+    }
+
+    /// Forgets the databases of these names.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub(crate) fn forget(&self, names: &[&str]) -> Result<(), Failure> {
+        for name in names {
+            for beside in BESIDE {
+                let file = format!("{}{beside}", self.file(name).display());
+                match fs::remove_file(&file) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(Failure::cannot(format!("cannot remove `{file}`: {error}")));
+                    }
+                    Ok(()) | Err(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn taken(folder: &Path, lock: &mut File) -> Failure {
+    let mut owner = String::new();
+    // Who cannot be named is there all the same.
+    let _ = lock.read_to_string(&mut owner);
+    let process = if owner.is_empty() { String::new() } else { format!(", process {owner}") };
+    Failure::no(format!("`{}` is in use by another `saga dev`{process}", folder.display()))
+        .hint("end that one, or name another folder with `--data` and another port with `--listen`")
+}
