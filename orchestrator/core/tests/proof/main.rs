@@ -1,6 +1,6 @@
-//! What `check` passes does not fail for want of what it reads: definitions whose one step reads its
-//! input in ways that are made up, each by its number; those of which nothing is told are evaluated
-//! with inputs that their schemas admit.
+//! What `check` passes does not fail for want of what it reads: definitions whose one step reads
+//! its input in ways that are made up, each by its number; those of which nothing is told are
+//! evaluated with inputs that their schemas admit.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod expressions;

@@ -1,5 +1,5 @@
-//! What operators and functions of CEL take, and what they make of it, as far as JSON has a kind for
-//! it.
+//! What operators and functions of CEL take, and what they make of it, as far as JSON has a kind
+//! for it.
 
 use cel::common::ast::operators;
 

@@ -1,8 +1,8 @@
 //! What is proven of expressions before anything runs: that what they read is there, and of the
 //! kind that is needed. In reading order: the kinds of values (`kinds`); what a JSON Schema says of
 //! what is below a value (`lookup`, out of its `choice`s, found by the `reader`); what a definition
-//! declares (`declared`), and what that makes of a `value` and each `part` of it; the walk through an
-//! expression (`walk`, `calls`, with its `functions`) under what the tests in it prove (`facts`,
+//! declares (`declared`), and what that makes of a `value` and each `part` of it; the walk through
+//! an expression (`walk`, `calls`, with its `functions`) under what the tests in it prove (`facts`,
 //! `sizes`); what its place takes (`wants`); and what is said (`told`).
 
 mod calls;

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::choice::Choice;
 
-/// Shapes that are told apart; of a schema that leaves more to choose from only the kinds are known.
+/// Shapes that are told apart; of a schema that leaves more to choose from only the kinds are
+/// known.
 pub(super) const CHOICES_MAX: usize = 32;
 /// Parts of one shape, and schemas looked at to find the shapes of one: more are vague.
 const PARTS_MAX: usize = 32;

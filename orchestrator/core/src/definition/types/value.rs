@@ -164,8 +164,8 @@ impl<'s> Type<'s> {
         self.kinds != Kinds::NONE && !self.kinds.meets(kinds)
     }
 
-    /// What of it is of other kinds, for certain or as far as something is known; null is told of by
-    /// itself.
+    /// What of it is of other kinds, for certain or as far as something is known; null is told of
+    /// by itself.
     pub(super) fn misses(&self, kinds: Kinds) -> Option<Kinds> {
         let but = if self.is_never(kinds) { self.kinds } else { self.known.without(kinds) };
         Some(but.without(Kinds::NULL)).filter(|but| !but.is_empty())
