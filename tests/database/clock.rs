@@ -97,9 +97,9 @@ async fn turned(world: &World, ids: &[String]) -> Result<()> {
 async fn days_and_times_are_those_of_utc_wherever_the_database_is() -> Result<()> {
     let mut world = World::start().await?;
     // Over the days on which the clocks there are changed.
-    let elsewhere = "do $$ begin
-            execute format('alter database %I set timezone = ''America/New_York''', current_database());
-            execute format('alter database %I set datestyle = ''German''', current_database());
+    let elsewhere = "do $$ declare this name := current_database(); begin
+            execute format('alter database %I set timezone = ''America/New_York''', this);
+            execute format('alter database %I set datestyle = ''German''', this);
         end $$;
         set timezone = 'America/New_York'; set datestyle = 'German';
         select saga.make_journal_partitions(200);
@@ -134,8 +134,8 @@ async fn a_time_that_never_comes_or_always_was_breaks_nothing() -> Result<()> {
         world.system.inventory.stop()?;
         let id = world.begin("/orders", &order(key)).await?;
         world.until_step(&id, "inventory", "running").await?;
-        let sql = "update saga.saga set wake_at = $2::text::timestamptz, updated_at = $2::text::timestamptz
-            where id = $1::uuid";
+        let sql = "update saga.saga set wake_at = moment, updated_at = moment
+            from (select $2::text::timestamptz as moment) as given where id = $1::uuid";
         sqlx::query(sql).bind(&id).bind(time).execute(&world.db).await?;
         world.saga(&id).await?;
         for path in ["/v1/sagas", "/v1/timers"] {
