@@ -1,8 +1,8 @@
 //! Definitions: from a file to a checked value. In reading order: what a definition is (`model`);
 //! how a file becomes one (`parse`, `step`, `graph`) on the way through its tree (`tree`, `read`),
 //! and what is found wrong (`diagnostic`); then the parts that are evaluated while a saga runs:
-//! schemas (in one `dialect`), expressions and templates, what they can read (`scope`), retries; and
-//! the form in which a definition is stored (`canonical`).
+//! schemas (in one `dialect`), expressions and templates, what they can read (`scope`), retries;
+//! and the form in which a definition is stored (`canonical`).
 
 mod ast;
 mod branch;
