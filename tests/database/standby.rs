@@ -33,8 +33,8 @@ async fn a_standby_is_refused_until_it_is_the_primary() -> Result<()> {
     server.promote().await?;
     world.system.orchestrator.restart()?;
     world.system.payment.restart()?;
-    until_taken(&world).await?;
     world.system.ready().await?;
+    until_taken(&world).await?;
     world.system.inventory.cont()?;
     world.until_status(&id, "completed").await?;
     until_ended(&world).await?;
