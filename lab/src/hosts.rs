@@ -5,7 +5,7 @@ use std::{
     fmt::Write,
     fs,
     io::{self, Write as _},
-    net::IpAddr,
+    net::{IpAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -25,8 +25,9 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// A table in this folder in which a name has these addresses. Without the right to have
-    /// processes see it there is none, and stderr says so: the test is to be skipped.
+    /// A table in this folder in which a name has these addresses, all of them this machine's.
+    /// Where it lacks one of them, or the right to have processes see the table, there is none,
+    /// and stderr says so: the test is to be skipped.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -39,10 +40,11 @@ impl Hosts {
         fs::write(&file, table).context("cannot write a table of hosts")?;
         let unshare = programs::in_path("unshare");
         let hosts = unshare.map(|unshare| Self { file, unshare });
-        let hosts = hosts.filter(Self::may_be_seen);
+        let are_ours = addresses.iter().all(|address| TcpListener::bind((*address, 0)).is_ok());
+        let hosts = hosts.filter(|hosts| are_ours && hosts.may_be_seen());
         if hosts.is_none() {
             // A terminal that is gone is no reason to fail.
-            let text = "\nSKIPPED: no table of hosts: only root may mount it, with `unshare`\n\n";
+            let text = "\nSKIPPED: no table of hosts: it takes root, `unshare` and IPv6\n\n";
             io::stderr().write_all(text.as_bytes()).ok();
         }
         Ok(hosts)
