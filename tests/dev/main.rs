@@ -4,4 +4,5 @@ mod flight;
 mod rabbitmq;
 mod refused;
 mod support;
+mod watch;
 mod works;

@@ -31,16 +31,16 @@ pub(crate) struct Arguments {
 
 /// One page of records.
 #[derive(Deserialize)]
-struct Page {
-    items: Vec<Box<RawValue>>,
+pub(super) struct Page {
+    pub(super) items: Vec<Box<RawValue>>,
     /// The version behind which the next page begins.
-    next: Option<i64>,
+    pub(super) next: Option<i64>,
 }
 
 /// One record.
 #[derive(Deserialize)]
-struct Record {
-    version: i64,
+pub(super) struct Record {
+    pub(super) version: i64,
     at: Timestamp,
     entry: Entry,
 }
@@ -100,14 +100,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Status, Failure> {
 /// All records, or as many as are read at once and where to go on.
 async fn read(arguments: &Arguments) -> Result<(Vec<Box<RawValue>>, Option<i64>), Failure> {
     let client = Client::new(&arguments.client)?;
-    let id = arguments.id.to_string();
     let mut records = Vec::new();
     let mut after = arguments.after;
     for _ in 0..PAGES_MAX {
-        let mut query = vec![("limit", limits::PAGE_MAX.to_string())];
-        query.extend(after.map(|version| ("after", version.to_string())));
-        let answer = client.get(&["v1", "sagas", &id, "journal"], &query).await?;
-        let page: Page = answer.read()?;
+        let page = page(&client, arguments.id, after).await?;
         records.extend(page.items);
         after = page.next;
         if after.is_none() {
@@ -117,16 +113,48 @@ async fn read(arguments: &Arguments) -> Result<(Vec<Box<RawValue>>, Option<i64>)
     Ok((records, after))
 }
 
+/// The records behind this version, as many as a page has.
+pub(super) async fn page(client: &Client, id: SagaId, after: Option<i64>) -> Result<Page, Failure> {
+    let mut query = vec![("limit", limits::PAGE_MAX.to_string())];
+    query.extend(after.map(|version| ("after", version.to_string())));
+    client.get(&["v1", "sagas", &id.to_string(), "journal"], &query).await?.read()
+}
+
 fn render(records: &[Box<RawValue>]) -> Result<String, Failure> {
     let mut rows = Vec::new();
     for record in records {
-        let Record { version, at, entry } = serde_json::from_str(record.get())
-            .map_err(|error| Failure::cannot(format!("a record is not understood: {error}")))?;
+        let Record { version, at, entry } = Record::read(record)?;
         let status = Cell::status(entry.status.as_str());
         let (event, led_to) = (entry.event.to_string(), entry.led_to());
         rows.push(vec![version.into(), time(at).into(), event.into(), status, led_to.into()]);
     }
     Ok(table(["VERSION", "AT", "EVENT", "SAGA", "LED TO"], rows))
+}
+
+impl Record {
+    /// What the API said of it.
+    ///
+    /// # Errors
+    /// When that means nothing to this program.
+    pub(super) fn read(document: &RawValue) -> Result<Self, Failure> {
+        serde_json::from_str(document.get())
+            .map_err(|error| Failure::cannot(format!("a record is not understood: {error}")))
+    }
+
+    /// The saga's status since then.
+    pub(super) fn status(&self) -> &str {
+        self.entry.status.as_str()
+    }
+
+    /// The record in one line.
+    pub(super) fn line(&self) -> String {
+        let Self { version, at, entry } = self;
+        let line = format!("{version}  {}  {:<12}  {}", time(*at), entry.status, entry.event);
+        match entry.led_to() {
+            led_to if led_to.is_empty() => line,
+            led_to => format!("{line}  {led_to}"),
+        }
+    }
 }
 
 impl std::fmt::Display for Event {

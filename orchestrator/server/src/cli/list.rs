@@ -19,7 +19,7 @@ use crate::settings;
 /// What somebody may have to do with.
 pub(super) const ACTIVE: [&str; 3] = ["stuck", "compensating", "running"];
 /// What is over.
-const ENDED: [&str; 4] = ["completed", "compensated", "partly_compensated", "abandoned"];
+pub(super) const ENDED: [&str; 4] = ["completed", "compensated", "partly_compensated", "abandoned"];
 /// Sagas of one call where it does not say: two screens.
 pub(super) const LIMIT: u32 = 50;
 
@@ -187,19 +187,20 @@ fn render(sagas: &[Box<RawValue>]) -> Result<String, Failure> {
     for saga in sagas {
         let saga: Saga = serde_json::from_str(saga.get())
             .map_err(|error| Failure::cannot(format!("a saga is not understood: {error}")))?;
-        rows.push(row(&saga));
+        rows.push(Vec::from(row(&saga)));
     }
     Ok(table(["STATUS", "ID", "DEFINITION", "KEY", "CREATED", "STEP", "CAUSE"], rows))
 }
 
-fn row(saga: &Saga) -> Vec<Cell> {
+/// What a table says of a saga.
+pub(super) fn row(saga: &Saga) -> [Cell; 7] {
     let paused = if saga.paused { ", paused" } else { "" };
     let steps: Vec<_> = saga.current().map(|step| step.name.as_str()).collect();
     let cause = saga.cause.as_ref().map(|cause| match &cause.step {
         Some(step) => format!("{step}: {}", cause.fault.code),
         None => cause.fault.code.to_string(),
     });
-    vec![
+    [
         Cell::status(saga.status.as_str()).and(paused),
         Cell::from(&saga.id),
         Cell::from(&saga.definition),

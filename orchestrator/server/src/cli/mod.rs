@@ -21,6 +21,7 @@ mod table;
 mod timers;
 mod verbs;
 mod view;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,8 @@ enum Command {
     Show(show::Arguments),
     /// Shows every record of a saga's journal
     Journal(journal::Arguments),
+    /// Shows what happens as it happens: a view on a terminal, else one line a change
+    Watch(watch::Arguments),
     /// Tries steps that wait at once, and stuck ones anew
     Retry(verbs::Retry),
     /// Lets a stuck retriable step go, or the effect of a stuck compensation stand
@@ -119,6 +122,7 @@ async fn run(command: Command) -> Result<Status, Failure> {
         Command::List(arguments) => list::run(&arguments).await,
         Command::Show(arguments) => show::run(&arguments).await,
         Command::Journal(arguments) => journal::run(&arguments).await,
+        Command::Watch(arguments) => watch::run(&arguments).await,
         Command::Retry(arguments) => arguments.run().await,
         Command::Skip(arguments) => arguments.run().await,
         Command::Resolve(arguments) => arguments.run().await,

@@ -1,9 +1,11 @@
-//! The only place that prints: data on stdout, talk on stderr. Colour is dropped where nobody sees
-//! it (a pipe, `NO_COLOR`), and never carries a meaning that the words do not.
+//! The only place that prints, but for the terminal that `saga watch` draws on: data on stdout, talk
+//! on stderr. Colour is dropped where nobody sees it (a pipe, `NO_COLOR`), and never carries a
+//! meaning that the words do not.
 
 use std::io::{self, ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, value::RawValue};
 
 use super::Failure;
@@ -26,6 +28,27 @@ pub(crate) fn data(text: &str) -> Result<(), Failure> {
             Err(Failure::cannot(format!("cannot write the result: {error}")))
         }
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Whether somebody still reads the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// As far as can be told.
+    There,
+    /// It has had enough.
+    Gone,
+}
+
+/// Whether somebody still reads what is written to stdout, told without writing.
+pub(crate) fn reader() -> Reader {
+    let stdout = io::stdout();
+    let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut asked, Some(&at_once)) {
+        // A pipe without a reader is in error.
+        Ok(_) if asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) => Reader::Gone,
+        Ok(_) | Err(_) => Reader::There,
     }
 }
 

@@ -6,6 +6,9 @@ use comfy_table::{Color, ContentArrangement, Table, presets};
 
 use super::view::colour;
 
+/// What ends a text that was cut.
+pub(super) const CUT: &str = "…";
+
 /// One cell.
 pub(super) struct Cell {
     text: String,
@@ -29,6 +32,11 @@ impl Cell {
         Self { text: self.text + words, ..self }
     }
 
+    /// Cut to this width.
+    pub(super) fn cut(self, columns: usize) -> Self {
+        Self { text: console::truncate_str(&self.text, columns, CUT).into_owned(), ..self }
+    }
+
     fn into_cell(self) -> comfy_table::Cell {
         let cell = comfy_table::Cell::new_owned(self.text);
         match self.colour.and_then(color) {
@@ -44,11 +52,29 @@ pub(super) fn table<const COLUMNS: usize>(
     rows: impl IntoIterator<Item = Vec<Cell>>,
 ) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING);
     // A terminal that was not told its width, as in a container, says 0.
     if table.width().is_some_and(|width| width > 0) {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
+    lines(table, header, rows)
+}
+
+/// The same, however long the lines are: for what cuts them itself.
+pub(super) fn unwrapped<const COLUMNS: usize>(
+    header: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = Vec<Cell>>,
+) -> String {
+    let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    lines(table, header, rows)
+}
+
+fn lines<const COLUMNS: usize>(
+    mut table: Table,
+    header: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = Vec<Cell>>,
+) -> String {
+    table.load_style(presets::NOTHING);
     // Whether colour is seen is for the output to decide, here as for everything else.
     table.enforce_styling().style_text_only();
     table.set_header(header);

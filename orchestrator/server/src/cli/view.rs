@@ -27,6 +27,7 @@ pub(crate) struct Saga {
     pub(crate) cause: Option<Cause>,
     pub(crate) value: Option<Worth>,
     pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
     pub(crate) finished_at: Option<Timestamp>,
     pub(crate) next_wake_at: Option<Timestamp>,
 }
