@@ -1,5 +1,6 @@
-//! `saga dev`: the whole system in one process, with nothing to install: the orchestrator on a file,
-//! the three participants on files of their own, and a broker that is an object, or a RabbitMQ.
+//! `saga dev`: the whole system in one process, with nothing to install: the orchestrator on a
+//! file, the three participants on files of their own, and a broker that is an object, or a
+//! RabbitMQ.
 //!
 //! Nothing here is another program than the one that runs in production: the same engine, the same
 //! API, the same participants, on other adapters of the same ports.
@@ -196,7 +197,8 @@ fn greet(
 fn tries(address: SocketAddr) -> String {
     let order = |id: &str, country: &str| {
         format!(
-            r#"curl -i http://{address}/orders -H 'content-type: application/json' -H 'prefer: wait=10' -d '{{
+            r#"curl -i http://{address}/orders -H 'prefer: wait=10' \
+    -H 'content-type: application/json' -d '{{
     "order_id": "{id}", "customer_id": "c-1", "items": [{{ "sku": "sku-1", "quantity": 2 }}],
     "total": 4200, "currency": "EUR", "address": {{ "country": "{country}" }} }}'"#
         )

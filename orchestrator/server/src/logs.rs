@@ -20,7 +20,8 @@ pub(crate) fn start(settings: &Logs) {
     begin(settings.filter(), settings.log_format);
 }
 
-/// The same, for a program that people run in front of them: only trouble, unless they ask for more.
+/// The same, for a program that people run in front of them: only trouble, unless they ask for
+/// more.
 pub(crate) fn start_quietly(settings: &Logs) {
     begin(settings.quiet_filter(), settings.log_format);
 }

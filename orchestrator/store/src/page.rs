@@ -42,8 +42,8 @@ pub struct Paged<T> {
     pub more: bool,
 }
 
-/// All of a page of sagas, newest first, have smaller ids than this. Ids begin with the milliseconds of their making, so
-/// sagas that are too young need not be read to be passed over.
+/// All of a page of sagas, newest first, have smaller ids than this. Ids begin with the
+/// milliseconds of their making, so sagas that are too young need not be read to be passed over.
 pub(crate) fn newest_first(after: Option<SagaId>, created_before: Option<Timestamp>) -> Uuid {
     let created = created_before.map(|before| {
         let millis = before.after(limits::CLOCK_SKEW_MAX).as_micros() / 1_000;
