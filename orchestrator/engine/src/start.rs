@@ -27,9 +27,10 @@ use crate::{
 const WAITING_MAX: usize = 1024;
 /// Transactions of starts in flight: the next batch gathers while these commit.
 const IN_FLIGHT_MAX: usize = 2;
-/// Batches of starts that are being published. A broker that does not confirm keeps each for some
-/// seconds; past this the due loop publishes them, and whoever starts does not wait for the broker.
-const PUBLISHING_MAX: usize = 8;
+/// Batches of starts that are being published: far more than commit while a broker that is well
+/// confirms one, even under load. One that does not confirm keeps each for some seconds; past this
+/// the due loop publishes them, and whoever starts does not wait for the broker.
+const PUBLISHING_MAX: usize = 32;
 /// How long a start may wait for its commit before its client is told to try again: longer than a
 /// database takes that restarts or holds a lock, shorter than people wait.
 const COMMIT_MAX: Duration = Duration::from_secs(5);
