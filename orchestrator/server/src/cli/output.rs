@@ -1,5 +1,5 @@
-//! The only place that prints, but for the terminal that `saga watch` draws on: data on stdout, talk
-//! on stderr. Colour is dropped where nobody sees it (a pipe, `NO_COLOR`), and never carries a
+//! The only place that prints, but for the terminal that `saga watch` draws on: data on stdout,
+//! talk on stderr. Colour is dropped where nobody sees it (a pipe, `NO_COLOR`), and never carries a
 //! meaning that the words do not.
 
 use std::io::{self, ErrorKind, Write};

@@ -11,3 +11,4 @@ mod schema;
 mod simulate;
 mod support;
 mod usage;
+mod watch;
