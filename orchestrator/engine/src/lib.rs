@@ -13,6 +13,7 @@ mod gate;
 mod letter;
 mod letters;
 mod metrics;
+mod pressure;
 mod publisher;
 mod read;
 mod replies;
@@ -36,6 +37,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::{
     definitions::{Definitions, Reloaded},
     letters::{LetterError, is_whole},
+    pressure::{BACKLOG_MAX, Overloaded},
     read::Health,
     snapshot::{Snapshot, Understood},
     source::{Chance, Random},
@@ -47,6 +49,7 @@ use self::{
     fold::{Committed, Folded},
     gate::Backlog,
     metrics::{Counted, Metrics},
+    pressure::Pressure,
     publisher::{Outgoing, Publisher},
     start::Starter,
     waiters::Waiters,
@@ -71,6 +74,7 @@ struct Inner {
     source: Arc<Source>,
     metrics: Arc<Metrics>,
     backlog: Backlog,
+    pressure: Pressure,
     publisher: Publisher,
     starter: Starter,
     waiters: Waiters,
@@ -106,6 +110,7 @@ impl Engine {
             source,
             metrics,
             backlog: Backlog::default(),
+            pressure: Pressure::default(),
             publisher,
             starter: Starter::default(),
             waiters: Waiters::default(),
@@ -128,6 +133,7 @@ impl Engine {
         keep("lost queues", |engine, stop| engine.run_restoring(stop).boxed());
         keep("dead letters", |engine, stop| engine.run_dead_letters(stop).boxed());
         keep("waiters", |engine, stop| engine.run_waiters(stop).boxed());
+        keep("pressure", |engine, stop| engine.run_pressure(stop).boxed());
         keep("upkeep", |engine, stop| engine.run_upkeep(stop).boxed());
         loops.close();
         stop.cancelled().await;

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Engine, Snapshot, Unavailable, Understood, commit::commit, fold, metrics::Refusal,
+    Engine, Overloaded, Snapshot, Unavailable, Understood, commit::commit, fold, metrics::Refusal,
     publisher::Outgoing,
 };
 
@@ -75,6 +75,9 @@ pub enum StartError {
     /// The key or the value cannot be read from the input.
     #[error("{0}")]
     Expression(String),
+    /// A participant that it needs has too much to do: try again later.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
     /// The database cannot take it now. It may have been started: repeat it with the same key.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -105,12 +108,13 @@ impl Engine {
     /// Starts a saga. `Ok` means that what it says is durable.
     ///
     /// # Errors
-    /// [`StartError`]: what is wrong with the input, or that the database cannot be reached.
+    /// [`StartError`]: what is wrong with the input, or that it cannot be started now.
     pub async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
         let refuse = |why, text: &str| {
             self.0.metrics.refused(why);
             Unavailable(text.to_owned())
         };
+        self.check_pressure(&request.definition)?;
         let now = self.0.source.now();
         let now = now.ok_or_else(|| refuse(Refusal::NotReady, "it has not been reached yet"))?;
         let (start, transition) = self.first(&request, now)?;

@@ -47,6 +47,7 @@ pub(crate) async fn run(settings: settings::Serve) -> Result<Status, Failure> {
     let shutdown = signals()?;
     let listener = listen(settings.listen).await?;
     let orchestrator = Orchestrator::open(Adapters::servers(&settings)?, &settings.defs)?;
+    orchestrator.engine.refuse_beyond(settings.backlog_max);
     tracing::info!(
         listen = %settings.listen,
         broker = %settings.amqp_url,

@@ -58,6 +58,7 @@ pub(super) struct Families {
     pub(super) times: Times<2>,
     pub(super) step_times: Times<3>,
     pub(super) bus_state: Family<[Label; 1], Gauge>,
+    pub(super) waiting: Family<[Label; 1], Gauge>,
     pub(super) waiters: Gauge,
     pub(super) replies_in_flight: Gauge,
 }
@@ -88,6 +89,7 @@ impl Families {
             times: Family::new_with_constructor(histogram),
             step_times: Family::new_with_constructor(histogram),
             bus_state: Family::default(),
+            waiting: Family::default(),
             waiters: Gauge::default(),
             replies_in_flight: Gauge::default(),
         }
@@ -162,6 +164,8 @@ impl Families {
         registry.register("loop_panics", help, self.loop_panics.clone());
         let help = "How the broker is: 1 at the state that it is in";
         registry.register("bus_state", help, self.bus_state.clone());
+        let help = "Commands that wait in the queue of a participant, as last seen";
+        registry.register("commands_waiting", help, self.waiting.clone());
         let help = "Connections made to the broker, the first included";
         registry.register("bus_connections", help, self.connections.clone());
         let help = "Requests that wait for the end of a saga";

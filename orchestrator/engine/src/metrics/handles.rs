@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
 use saga_core::saga::Status;
 use saga_protocol::{DefinitionName, Outcome, ParticipantName, Phase, topology};
 
@@ -74,6 +74,7 @@ pub(super) struct OfParticipant {
     pub(super) queue: String,
     pub(super) resent: Counter,
     pub(super) restored: Counter,
+    pub(super) waiting: Gauge,
     participant: ParticipantName,
     /// By phase and outcome. Shown once they are used: many never are.
     times: [[OnceLock<Histogram>; OUTCOMES.len()]; PHASES.len()],
@@ -86,6 +87,7 @@ impl OfParticipant {
             queue: topology::command_queue(participant),
             resent: families.resent.get_or_create_owned(&one),
             restored: families.restored.get_or_create_owned(&one),
+            waiting: families.waiting.get_or_create_owned(&one),
             participant: participant.clone(),
             times: Default::default(),
         }

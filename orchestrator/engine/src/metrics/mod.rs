@@ -200,6 +200,12 @@ impl Metrics {
         self.families.unconfirmed.get_or_create(&labels).inc();
     }
 
+    /// So many commands wait for a participant.
+    pub(crate) fn waiting(&self, participant: &ParticipantName, waiting: u64) {
+        let gauge = &self.participant(participant).waiting;
+        gauge.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
     /// A start was answered without a saga of its own.
     pub(crate) fn refused(&self, why: Refusal) {
         self.families.refused.get_or_create(&[word("reason", why.as_str())]).inc();

@@ -134,6 +134,8 @@ pub(crate) enum Refusal {
     KeyInUse,
     /// The database has not been reached since the process began.
     NotReady,
+    /// A participant that it needs has too much to do.
+    Backlog,
     /// Too many wait already.
     Full,
     /// It did not commit in time.
@@ -145,12 +147,13 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Input,
         Self::Expression,
         Self::OtherRequest,
         Self::KeyInUse,
         Self::NotReady,
+        Self::Backlog,
         Self::Full,
         Self::Slow,
         Self::Database,
@@ -164,6 +167,7 @@ impl Refusal {
             Self::OtherRequest => "idempotency_key_reused",
             Self::KeyInUse => "key_in_use",
             Self::NotReady => "not_ready",
+            Self::Backlog => "backlog",
             Self::Full => "queue_full",
             Self::Slow => "not_committed_in_time",
             Self::Database => "database",

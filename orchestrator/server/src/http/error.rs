@@ -140,6 +140,8 @@ codes! {
         "The saga is not understood by this orchestrator";
     /// The database cannot be asked now.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The orchestrator cannot do it now";
+    /// A participant that the saga needs has too much to do.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "A participant has too much to do";
     /// The broker did not confirm a message.
     Unpublished = "unpublished", SERVICE_UNAVAILABLE, "The broker does not take messages now";
     /// The orchestrator waits for database or broker.

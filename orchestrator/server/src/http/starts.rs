@@ -144,6 +144,12 @@ impl From<StartError> for Problem {
                 Self::new(Code::InputInvalid, detail).with("errors", errors)
             }
             StartError::Expression(detail) => Self::new(Code::InputInvalid, detail),
+            StartError::Overloaded(overloaded) => {
+                let participant = overloaded.participant.to_string();
+                Self::new(Code::Overloaded, overloaded.to_string())
+                    .with("participant", participant)
+                    .hint("nothing was started: try again later, with the same key")
+            }
             StartError::Unavailable(error) => error.into(),
         }
     }
