@@ -34,6 +34,9 @@ pub struct SystemSettings {
     pub orchestrators: usize,
     /// How many processes of each participant; at least one.
     pub replicas: usize,
+    /// What plays the participants in the place of their own binaries: it is told which one as its
+    /// last argument.
+    pub stand_in: Option<Binary>,
     /// What single processes are told besides, or instead: the last value of a name counts. With
     /// `AMQP_URL` and `DATABASE_URL` one can be sent through a proxy.
     pub variables: Vec<(Who, String, String)>,
@@ -75,6 +78,7 @@ impl SystemSettings {
             logs: logs.to_owned(),
             orchestrators: 1,
             replicas: 1,
+            stand_in: None,
             variables: Vec::new(),
             hosts: None,
         }
@@ -100,8 +104,11 @@ impl SystemSettings {
     }
 
     fn start(&self, who: Who) -> Result<Member> {
-        let mut binary =
-            Binary::new(who.binary()).env("AMQP_URL", &self.amqp_url).log_in(&self.logs);
+        let program = match (&self.stand_in, who) {
+            (Some(stand_in), Who::Participant(name, _)) => stand_in.clone().arg(name),
+            _ => Binary::new(who.binary()),
+        };
+        let mut binary = program.env("AMQP_URL", &self.amqp_url).log_in(&self.logs);
         if let Some(hosts) = &self.hosts {
             binary = binary.with_hosts(hosts);
         }
