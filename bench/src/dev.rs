@@ -1,8 +1,9 @@
-//! `saga dev` alone: how soon it is ready, what memory it takes, how many orders it carries. It needs
-//! no server.
+//! `saga dev` alone: how soon it is ready, what memory it takes, how many orders it carries. It
+//! needs no server.
 
 use std::{
     fs,
+    ops::Range,
     path::Path,
     time::{Duration, Instant},
 };
@@ -12,7 +13,10 @@ use lab::{Binary, Folder, Member, free_port};
 
 use crate::{
     cli::output,
-    load, product,
+    cost::{KIB_PER_MIB, status_kib},
+    figures::{median_ms, per, rate},
+    load::{self, Load, Loaded, Weather},
+    product,
     report::{Dev, DevLevel},
 };
 
@@ -44,14 +48,15 @@ pub(crate) async fn measure(sagas: u32, in_flight: &[u32]) -> Result<Dev> {
     }
     let (member, _) = started(folder.path(), "data").await?;
     let mut levels = Vec::new();
-    let mut placed = load_warm(&member).await?;
+    place(&member, 0..WARM_UP, WARM_UP).await?;
+    let mut placed = WARM_UP;
     for in_flight in in_flight {
         output::progress(&format!("{sagas} orders, {in_flight} in flight"));
-        let loaded = load::place(&member.url(), placed..placed + sagas, *in_flight).await?;
+        let loaded = place(&member, placed..placed + sagas, *in_flight).await?;
         placed += sagas;
         levels.push(DevLevel {
             in_flight: *in_flight,
-            sagas_per_s: f64::from(sagas) / loaded.elapsed.as_secs_f64(),
+            sagas_per_s: rate(sagas.into(), loaded.elapsed),
             p50_ms: loaded.percentile_ms(50),
             p99_ms: loaded.percentile_ms(99),
         });
@@ -63,8 +68,8 @@ pub(crate) async fn measure(sagas: u32, in_flight: &[u32]) -> Result<Dev> {
         again.push(started(folder.path(), "data").await?.1);
     }
     Ok(Dev {
-        ready_ms: middle_ms(first),
-        ready_again_ms: middle_ms(again),
+        ready_ms: median_ms(first),
+        ready_again_ms: median_ms(again),
         idle_mib,
         loaded_mib,
         sagas_per_s: levels.iter().map(|level| level.sagas_per_s).fold(0.0, f64::max),
@@ -74,9 +79,9 @@ pub(crate) async fn measure(sagas: u32, in_flight: &[u32]) -> Result<Dev> {
     })
 }
 
-async fn load_warm(member: &Member) -> Result<u32> {
-    load::place(&member.url(), 0..WARM_UP, WARM_UP).await?;
-    Ok(WARM_UP)
+async fn place(member: &Member, numbers: Range<u32>, in_flight: u32) -> Result<Loaded> {
+    let urls = vec![member.url()];
+    load::place(Load { urls, numbers, in_flight, fail_percent: 0, weather: Weather::Fair }).await
 }
 
 /// Starts it on this folder of data; how long it took to be ready. It is killed when dropped.
@@ -101,13 +106,6 @@ async fn started(folder: &Path, data: &str) -> Result<(Member, Duration)> {
 /// The memory of a process that is in RAM now.
 fn resident_mib(member: &Member) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", member.process().pid()))?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = resident.and_then(|rest| rest.trim().strip_suffix("kB"));
-    let kib: u32 = kib.context("the kernel tells the resident memory")?.trim().parse()?;
-    Ok(f64::from(kib) / 1024.0)
-}
-
-fn middle_ms(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1_000.0)
+    let kib = status_kib(&status, "VmRSS:").context("the kernel tells the resident memory")?;
+    Ok(per(kib, KIB_PER_MIB))
 }

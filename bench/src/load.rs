@@ -1,91 +1,149 @@
 //! Load: orders over keep-alive HTTP, so many in flight; each waits for its saga's end.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::{cli::output, order::order};
+use crate::{
+    cli::output,
+    figures,
+    order::{is_refused, order},
+};
 
 /// Above the wait that is asked for: a request that takes longer is not a slow saga, it is broken.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
+/// Before an order is placed again whose answer was lost: less than a process takes to start.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// How long an order is placed again: all attempts of a step and then some.
+const RETRIES_MAX: Duration = Duration::from_secs(180);
+
+/// Orders to place.
+#[derive(Clone)]
+pub(crate) struct Load {
+    /// The orchestrators, which take turns.
+    pub(crate) urls: Vec<String>,
+    /// Which orders.
+    pub(crate) numbers: Range<u32>,
+    /// How many at once.
+    pub(crate) in_flight: u32,
+    /// How many of a hundred are refused by the last step.
+    pub(crate) fail_percent: u32,
+    /// Whether processes die meanwhile.
+    pub(crate) weather: Weather,
+}
+
+/// What a client has to be ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weather {
+    /// Every order is answered with its end, at the first try.
+    Fair,
+    /// Answers get lost: each order has an idempotency key and is placed until it has ended.
+    Foul,
+}
 
 /// What became of a load.
 pub(crate) struct Loaded {
     /// From the first order to the last end.
     pub(crate) elapsed: Duration,
-    latencies: Vec<Duration>,
+    /// How sagas ended, by status.
+    pub(crate) ends: BTreeMap<String, u32>,
+    /// Orders that were placed again.
+    pub(crate) retries: u32,
+    /// Of each order, in order of length.
+    pub(crate) latencies: Vec<Duration>,
 }
 
-/// Places orders with these numbers and waits until all have ended.
+/// One order's way.
+struct Placed {
+    latency: Duration,
+    status: String,
+    retries: u32,
+}
+
+/// Places orders and waits until all have ended.
 ///
 /// # Errors
-/// When one does not complete: then figures say nothing.
-pub(crate) async fn place(
-    url: &str,
-    numbers: std::ops::Range<u32>,
-    in_flight: u32,
-) -> Result<Loaded> {
+/// In fair weather when one does not end as it should, in foul weather when one does not end: then
+/// figures say nothing.
+pub(crate) async fn place(load: Load) -> Result<Loaded> {
     let http = reqwest::Client::builder()
         .timeout(REQUEST_TIMEOUT)
-        .pool_max_idle_per_host(in_flight as usize)
+        .pool_max_idle_per_host(load.in_flight as usize)
         .tcp_nodelay(true)
         .build()?;
-    let bar = output::bar(numbers.end - numbers.start, &format!("{in_flight:>4} in flight"));
-    let url = format!("{url}/orders");
+    let count = load.numbers.end - load.numbers.start;
+    let bar = output::bar(count, &format!("{:>4} in flight", load.in_flight));
     let began = Instant::now();
-    let orders = numbers.map(|number| {
-        let (http, url, bar) = (&http, &url, &bar);
+    let orders = load.numbers.clone().map(|number| {
+        let (http, load, bar) = (&http, &load, &bar);
         async move {
-            let latency = place_one(http, url, number).await?;
+            let placed = place_one(http, load, number).await?;
             bar.inc(1);
-            anyhow::Ok(latency)
+            anyhow::Ok(placed)
         }
     });
-    let placed = stream::iter(orders).buffer_unordered(in_flight as usize);
-    let mut latencies: Vec<_> = placed.try_collect().await?;
+    let placed = stream::iter(orders).buffer_unordered(load.in_flight as usize);
+    let placed: Vec<_> = placed.try_collect().await?;
     let elapsed = began.elapsed();
     bar.finish_and_clear();
+    let mut ends = BTreeMap::new();
+    for one in &placed {
+        *ends.entry(one.status.clone()).or_default() += 1;
+    }
+    let retries = placed.iter().map(|one| one.retries).sum();
+    let mut latencies: Vec<_> = placed.into_iter().map(|one| one.latency).collect();
     latencies.sort_unstable();
-    Ok(Loaded { elapsed, latencies })
+    Ok(Loaded { elapsed, ends, retries, latencies })
 }
 
-async fn place_one(http: &reqwest::Client, url: &str, number: u32) -> Result<Duration> {
-    let body = order(number).to_string();
+async fn place_one(http: &reqwest::Client, load: &Load, number: u32) -> Result<Placed> {
+    let is_refused = is_refused(number, load.fail_percent);
+    let body = order(number, is_refused).to_string();
     let began = Instant::now();
-    let request = http.post(url).header("content-type", "application/json");
-    let request = request.header("prefer", "wait=60").body(body);
-    let answer = request.send().await.context("the orchestrator does not answer")?;
-    let (status, body) = (answer.status(), answer.bytes().await?);
-    let latency = began.elapsed();
-    let said = || String::from_utf8_lossy(&body).into_owned();
-    ensure!(status == StatusCode::CREATED, "an order has not ended: {status} {}", said());
-    let saga: Value = serde_json::from_slice(&body).context("an answer is JSON")?;
-    ensure!(saga["status"] == "completed", "an order did not complete: {}", said());
-    Ok(latency)
-}
-
-impl Loaded {
-    /// The latency that so many of a hundred did not exceed, by nearest rank.
-    pub(crate) fn percentile_ms(&self, percent: usize) -> f64 {
-        let rank = (self.latencies.len() * percent).div_ceil(100).max(1);
-        let latency = self.latencies.get(rank - 1).copied().unwrap_or_default();
-        latency.as_secs_f64() * 1_000.0
+    let mut retries = 0;
+    loop {
+        let url = &load.urls[(number + retries) as usize % load.urls.len()];
+        let mut request = http.post(format!("{url}/orders")).body(body.clone());
+        request = request.header("content-type", "application/json").header("prefer", "wait=60");
+        if load.weather == Weather::Foul {
+            request = request.header("idempotency-key", format!("bench-{number}"));
+        }
+        let wanted = if is_refused { "compensated" } else { "completed" };
+        match ended(request).await {
+            Ok(status) if status == wanted || load.weather == Weather::Foul => {
+                return Ok(Placed { latency: began.elapsed(), status, retries });
+            }
+            Ok(status) => anyhow::bail!("order {number} is {status}, not {wanted}"),
+            Err(_) if load.weather == Weather::Foul && began.elapsed() < RETRIES_MAX => {
+                retries += 1;
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+            Err(error) => return Err(error.context(format!("order {number} has no end"))),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// How the saga of a request has ended.
+async fn ended(request: reqwest::RequestBuilder) -> Result<String> {
+    let answer = request.send().await.context("the orchestrator does not answer")?;
+    let (status, body) = (answer.status(), answer.bytes().await?);
+    let said = || String::from_utf8_lossy(&body).into_owned();
+    let has_ended = matches!(status, StatusCode::CREATED | StatusCode::OK);
+    ensure!(has_ended, "the orchestrator answers {status}: {}", said());
+    let saga: Value = serde_json::from_slice(&body).context("an answer is JSON")?;
+    Ok(saga["status"].as_str().with_context(said)?.to_owned())
+}
 
-    #[test]
-    fn percentiles_are_of_the_nearest_rank() {
-        let latencies = (1..=200).map(Duration::from_millis).collect();
-        let loaded = Loaded { elapsed: Duration::ZERO, latencies };
-        assert_eq!([50, 99, 100].map(|p| loaded.percentile_ms(p)), [100.0, 198.0, 200.0]);
-        let one = Loaded { latencies: vec![Duration::from_millis(7)], ..loaded };
-        assert_eq!([1, 50, 99].map(|p| one.percentile_ms(p)), [7.0; 3]);
+impl Loaded {
+    /// The latency that so many of a hundred did not exceed.
+    pub(crate) fn percentile_ms(&self, percent: usize) -> f64 {
+        figures::percentile_ms(&self.latencies, percent)
     }
 }

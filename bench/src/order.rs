@@ -1,15 +1,22 @@
-//! The orders that are placed.
+//! The orders that are placed, and what they make the orchestrator ask of each participant.
 
 use serde_json::{Value, json};
 
 /// Steps of an order.
 pub(crate) const STEPS: u32 = 3;
+/// A command and a reply for each step: fewer messages do not do it.
+pub(crate) const MESSAGES_MIN: u32 = 2 * STEPS;
+/// The start, and for each step the participant's transaction and the orchestrator's: fewer commits
+/// do not do it for one order alone.
+pub(crate) const COMMITS_MIN: u32 = 1 + 2 * STEPS;
 /// Articles that the stock has by nature.
 const ARTICLES: u32 = 100;
+/// Where no parcel goes.
+pub(crate) const NOT_SERVED: &str = "AQ";
 
-/// An order that completes: a customer of its own, an article shared with one in a hundred, as in a
-/// shop whose customers do not all buy the same.
-pub(crate) fn order(number: u32) -> Value {
+/// An order: a customer of its own, an article shared with one in a hundred, as in a shop whose
+/// customers do not all buy the same. The last step refuses those that go to Antarctica.
+pub(crate) fn order(number: u32, is_refused: bool) -> Value {
     json!({
         "order_id": format!("bench-{number}"),
         "customer_id": format!("customer-{number}"),
@@ -18,7 +25,48 @@ pub(crate) fn order(number: u32) -> Value {
         "currency": "EUR",
         "address": {
             "name": "Ada Lovelace", "street": "Hauptstr. 1", "city": "Berlin",
-            "postal_code": "10115", "country": "DE",
+            "postal_code": "10115", "country": if is_refused { NOT_SERVED } else { "DE" },
         },
     })
+}
+
+/// Whether this order is one of so many in a hundred, which are spread evenly.
+pub(crate) fn is_refused(number: u32, percent: u32) -> bool {
+    let so_far = |number: u64| number * u64::from(percent) / 100;
+    so_far(u64::from(number) + 1) > so_far(number.into())
+}
+
+/// What the definition makes of an order for each participant: its name, its action and the
+/// command's body.
+pub(crate) fn commands(order: &Value, charge_id: &str) -> [(&'static str, &'static str, Value); 3] {
+    let charge = json!({
+        "customer_id": order["customer_id"], "amount": order["total"],
+        "currency": order["currency"],
+    });
+    let schedule = json!({ "address": order["address"], "charge_id": charge_id });
+    [
+        ("payment", "charge", charge),
+        ("inventory", "reserve", json!({ "items": order["items"] })),
+        ("shipping", "schedule", schedule),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_of_a_hundred_are_refused_evenly() {
+        let refused = |percent| (0..1_000).filter(move |n| is_refused(*n, percent));
+        for percent in [0, 1, 7, 50, 100] {
+            assert_eq!(refused(percent).count(), 10 * percent as usize);
+        }
+        assert_eq!(refused(20).take(3).collect::<Vec<_>>(), [4, 9, 14]);
+    }
+
+    #[test]
+    fn what_is_refused_goes_where_no_parcel_goes() {
+        let country = |refused| order(1, refused)["address"]["country"].clone();
+        assert_eq!([country(false), country(true)], ["DE", NOT_SERVED]);
+    }
 }

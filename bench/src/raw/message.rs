@@ -1,75 +1,128 @@
-//! The message that is carried: a command as the product sends it.
+//! The messages that are carried: a real order's command and reply, each the one of middle size.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
 };
 use saga_protocol::{
-    Command, HeaderValue, ParticipantName, Phase, SagaId, StepKind, StepName, Timestamp, limits,
+    Command, HeaderValue, Message, ParticipantName, Phase, Reply, SagaId, StepKind, StepName,
+    Timestamp, limits,
 };
 use uuid::Uuid;
 
-/// Whose commands are sent, in turn.
-pub(super) const PARTICIPANTS: [&str; 3] = ["payment", "inventory", "shipping"];
+use crate::{
+    order::{commands, order},
+    stand_in,
+};
+
 /// `delivery_mode` of a message that is kept on disk.
 const PERSISTENT: u8 = 2;
 
-/// A command, of which each copy has an id of its own.
-pub(super) struct Sample {
+/// A message, of which each copy has an id of its own.
+#[derive(Clone)]
+pub(crate) struct Sample {
     /// Its body.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
     properties: BasicProperties,
-    turn: AtomicUsize,
 }
 
 impl Sample {
-    pub(super) fn new() -> Result<Self> {
-        let now = Timestamp::from_micros(1_800_000_000_000_000);
-        let command = Command {
-            saga_id: SagaId(Uuid::now_v7()),
+    /// The command of middle size of an order.
+    pub(crate) fn command() -> Result<Self> {
+        middle(&asked()?, |command| command.to_message(Uuid::now_v7(), command.started))
+    }
+
+    /// The reply of middle size of an order.
+    pub(crate) fn reply() -> Result<Self> {
+        middle(&asked()?, |command| {
+            Reply::message(command, stand_in::answer(command).to_bytes(), command.started)
+        })
+    }
+
+    /// The properties of the next copy.
+    pub(crate) fn properties(&self) -> Result<BasicProperties> {
+        let id = ShortString::try_new(Uuid::now_v7().to_string())?;
+        Ok(self.properties.clone().with_message_id(id))
+    }
+}
+
+/// What a real order asks of each participant.
+fn asked() -> Result<Vec<Command>> {
+    let now = Timestamp::wall_clock();
+    let saga_id = SagaId(Uuid::now_v7());
+    let charge_id = format!("ch_{saga_id}_payment");
+    let commands = commands(&order(1_000, false), &charge_id);
+    let command = |(participant, action, body): (&str, &str, serde_json::Value)| {
+        anyhow::Ok(Command {
+            saga_id,
             definition: "order".parse()?,
-            step: StepName::new("payment")?,
+            step: StepName::new(participant)?,
             phase: Phase::Action,
             kind: StepKind::Compensatable,
-            participant: ParticipantName::new("payment")?,
-            action: "charge".to_owned(),
+            participant: ParticipantName::new(participant)?,
+            action: action.to_owned(),
             attempt: 1,
             started: now,
             deadline: now.after(limits::COMMAND_LIFETIME),
-            body: Bytes::from_static(
-                br#"{"customer_id":"customer-1","amount":4200,"currency":"EUR"}"#,
-            ),
+            body: Bytes::from(body.to_string()),
             trace: None,
-        };
-        let message = command.to_message(Uuid::now_v7(), now);
-        let mut headers = FieldTable::default();
-        for (name, value) in &message.headers {
-            let value = match value {
-                HeaderValue::Text(text) => AMQPValue::LongString(text.as_str().into()),
-                HeaderValue::Number(number) => AMQPValue::LongLongInt(*number),
-            };
-            headers.insert(name.as_str().into(), value);
-        }
-        let properties = BasicProperties::default()
-            .with_delivery_mode(PERSISTENT)
-            .with_content_type("application/json".into())
-            .with_correlation_id(command.saga_id.to_string().into())
-            .with_type("payment.charge".into())
-            .with_reply_to(saga_protocol::topology::REPLIES.into())
-            .with_timestamp(now.as_unix_seconds())
-            .with_headers(headers);
-        Ok(Self { body: message.body, properties, turn: AtomicUsize::new(0) })
-    }
+        })
+    };
+    commands.into_iter().map(command).collect()
+}
 
-    /// The next copy: its routing key and its properties.
-    pub(super) fn next(&self) -> Result<(ShortString, BasicProperties)> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let id = ShortString::try_new(Uuid::now_v7().to_string())?;
-        let key = PARTICIPANTS[turn % PARTICIPANTS.len()];
-        Ok((key.into(), self.properties.clone().with_message_id(id)))
+fn middle(commands: &[Command], message: impl Fn(&Command) -> Message) -> Result<Sample> {
+    let mut messages: Vec<_> = commands.iter().map(message).collect();
+    messages.sort_by_key(|message| message.body.len());
+    let message = messages.get(messages.len() / 2).context("an order has steps")?;
+    Ok(Sample { body: message.body.clone(), properties: properties(message)? })
+}
+
+fn properties(message: &Message) -> Result<BasicProperties> {
+    let mut headers = FieldTable::default();
+    for (name, value) in &message.headers {
+        let value = match value {
+            HeaderValue::Text(text) => AMQPValue::LongString(text.as_str().into()),
+            HeaderValue::Number(number) => AMQPValue::LongLongInt(*number),
+        };
+        headers.insert(name.as_str().into(), value);
+    }
+    let text = |text: &Option<String>| ShortString::try_new(text.clone().unwrap_or_default());
+    let mut properties = BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_content_type("application/json".into())
+        .with_correlation_id(text(&message.correlation_id)?)
+        .with_type(text(&message.kind)?)
+        .with_headers(headers);
+    if message.reply_to.is_some() {
+        properties = properties.with_reply_to(text(&message.reply_to)?);
+    }
+    if let Some(at) = message.timestamp {
+        properties = properties.with_timestamp(at.as_unix_seconds());
+    }
+    Ok(properties)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_the_one_of_middle_size() {
+        let command = Sample::command().expect("an order is whole");
+        let expected = r#"{"customer_id":"customer-1000","amount":4200,"currency":"EUR"}"#;
+        let sorted = |text: &[u8]| {
+            serde_json::from_slice::<serde_json::Value>(text).expect("a body is JSON")
+        };
+        assert_eq!(sorted(&command.body), sorted(expected.as_bytes()));
+        let reply = Sample::reply().expect("an order is whole");
+        assert_eq!(sorted(&reply.body)["outcome"], "completed");
+        assert!(sorted(&reply.body)["output"]["charge_id"].is_string());
+        assert_eq!(
+            reply.properties.kind().as_ref().map(ShortString::as_str),
+            Some("payment.charge")
+        );
     }
 }
