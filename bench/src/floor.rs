@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 use crate::{
     cli::output,
     figures::median_ms,
-    order::{COMMITS_MIN, MESSAGES_MIN},
+    order::{COMMITS_MIN, MESSAGES_MIN, PARTICIPANT_COMMITS_MIN},
     raw::{self, Sample},
     report::Floor,
 };
@@ -22,18 +22,22 @@ const WARM_UP: usize = 50;
 /// Whose queue is published to.
 const PARTICIPANT: &str = "payment";
 
-/// Measures.
+/// Measures. Stand-ins for participants commit nothing.
 ///
 /// # Errors
 /// When broker or database do not do as they are asked.
-pub(crate) async fn measure(lab: &Lab) -> Result<Floor> {
+pub(crate) async fn measure(lab: &Lab, engine_only: bool) -> Result<Floor> {
     output::progress("one commit, and one confirmed message, with nothing else running");
     let insert_commit_ms = median_ms(commits(lab).await?);
     let confirmed_publish_ms = median_ms(publishes(lab).await?);
+    let theirs = if engine_only { 0 } else { PARTICIPANT_COMMITS_MIN };
+    let commits = COMMITS_MIN + theirs;
     Ok(Floor {
         insert_commit_ms,
         confirmed_publish_ms,
-        floor_ms: f64::from(COMMITS_MIN) * insert_commit_ms
+        commits,
+        messages: MESSAGES_MIN,
+        floor_ms: f64::from(commits) * insert_commit_ms
             + f64::from(MESSAGES_MIN) * confirmed_publish_ms,
         saga_p50_ms: None,
     })

@@ -220,6 +220,9 @@ fn roots(lab: &Lab, system: &System) -> Vec<Root> {
         let pid = system.member(who)?.process().pid();
         let name = match who {
             Who::Orchestrator(number) => format!("orchestrator {number}"),
+            Who::Participant(name, _) if system.settings.stand_in.is_some() => {
+                format!("stand-in for {name}")
+            }
             Who::Participant(name, _) => name.to_owned(),
         };
         Some(Root { name, pid, with_children: false })

@@ -13,6 +13,7 @@ mod growth;
 mod level;
 mod load;
 mod order;
+mod played;
 mod product;
 mod raw;
 mod report;

@@ -1,4 +1,4 @@
-//! The orders that are placed, and what they make the orchestrator ask of each participant.
+//! The orders that are placed.
 
 use serde_json::{Value, json};
 
@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 pub(crate) const STEPS: u32 = 3;
 /// A command and a reply for each step: fewer messages do not do it.
 pub(crate) const MESSAGES_MIN: u32 = 2 * STEPS;
-/// The start, and for each step the participant's transaction and the orchestrator's: fewer commits
-/// do not do it for one order alone.
-pub(crate) const COMMITS_MIN: u32 = 1 + 2 * STEPS;
+/// Those of the orchestrator for one order alone: the start, and one for each answer.
+pub(crate) const COMMITS_MIN: u32 = 1 + STEPS;
+/// Those of the participants: one for each step.
+pub(crate) const PARTICIPANT_COMMITS_MIN: u32 = STEPS;
 /// Articles that the stock has by nature.
 const ARTICLES: u32 = 100;
 /// Where no parcel goes.
@@ -34,21 +35,6 @@ pub(crate) fn order(number: u32, is_refused: bool) -> Value {
 pub(crate) fn is_refused(number: u32, percent: u32) -> bool {
     let so_far = |number: u64| number * u64::from(percent) / 100;
     so_far(u64::from(number) + 1) > so_far(number.into())
-}
-
-/// What the definition makes of an order for each participant: its name, its action and the
-/// command's body.
-pub(crate) fn commands(order: &Value, charge_id: &str) -> [(&'static str, &'static str, Value); 3] {
-    let charge = json!({
-        "customer_id": order["customer_id"], "amount": order["total"],
-        "currency": order["currency"],
-    });
-    let schedule = json!({ "address": order["address"], "charge_id": charge_id });
-    [
-        ("payment", "charge", charge),
-        ("inventory", "reserve", json!({ "items": order["items"] })),
-        ("shipping", "schedule", schedule),
-    ]
 }
 
 #[cfg(test)]

@@ -113,7 +113,9 @@ pub(crate) struct Floor {
     pub(crate) insert_commit_ms: f64,
     /// One message published to a quorum queue and confirmed, half of them.
     pub(crate) confirmed_publish_ms: f64,
-    /// All commits and messages of a saga one after the other.
+    /// The fewest commits and messages of one saga, and what they take one after the other.
+    pub(crate) commits: u32,
+    pub(crate) messages: u32,
     pub(crate) floor_ms: f64,
     /// One order in flight, half of them; `None` where that was not measured.
     pub(crate) saga_p50_ms: Option<f64>,

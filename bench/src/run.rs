@@ -26,7 +26,7 @@ pub(crate) async fn run(plan: Plan, in_flight: &[u32]) -> Result<Report> {
     let release = product::build(&PACKAGES)?;
     let servers = Servers::start(&Given::from_env(), &output::progress).await?;
     let lab = servers.lab();
-    let floor = floor::measure(lab).await?;
+    let floor = floor::measure(lab, plan.engine_only).await?;
     let mut raw = raw::measure(lab, "before").await?;
     let mut levels = Vec::new();
     for in_flight in in_flight {

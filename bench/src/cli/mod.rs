@@ -58,7 +58,7 @@ struct Growth {
     #[arg(long, default_value_t = 64, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=4096))]
     in_flight: u32,
-    /// How many sagas are stored, such as `10000,2000000`: two million take some 10 GB of disk
+    /// How many sagas are stored, such as `10000,2000000`: two million take more than 10 GB
     #[arg(long, default_value = "10000,2000000", value_delimiter = ',', value_name = "N,…",
         value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     stored: Vec<u32>,

@@ -1,21 +1,16 @@
 //! The messages that are carried: a real order's command and reply, each the one of middle size.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
 };
-use saga_protocol::{
-    Command, HeaderValue, Message, ParticipantName, Phase, Reply, SagaId, StepKind, StepName,
-    Timestamp, limits,
-};
+use saga_core::saga::Status;
+use saga_protocol::{Command, HeaderValue, Message};
 use uuid::Uuid;
 
-use crate::{
-    order::{commands, order},
-    stand_in,
-};
+use crate::{order::order, played::play};
 
 /// `delivery_mode` of a message that is kept on disk.
 const PERSISTENT: u8 = 2;
@@ -31,14 +26,12 @@ pub(crate) struct Sample {
 impl Sample {
     /// The command of middle size of an order.
     pub(crate) fn command() -> Result<Self> {
-        middle(&asked()?, |command| command.to_message(Uuid::now_v7(), command.started))
+        middle(|(command, _)| command.to_message(Uuid::now_v7(), command.started))
     }
 
     /// The reply of middle size of an order.
     pub(crate) fn reply() -> Result<Self> {
-        middle(&asked()?, |command| {
-            Reply::message(command, stand_in::answer(command).to_bytes(), command.started)
-        })
+        middle(|(_, reply)| reply)
     }
 
     /// The properties of the next copy.
@@ -48,33 +41,11 @@ impl Sample {
     }
 }
 
-/// What a real order asks of each participant.
-fn asked() -> Result<Vec<Command>> {
-    let now = Timestamp::wall_clock();
-    let saga_id = SagaId(Uuid::now_v7());
-    let charge_id = format!("ch_{saga_id}_payment");
-    let commands = commands(&order(1_000, false), &charge_id);
-    let command = |(participant, action, body): (&str, &str, serde_json::Value)| {
-        anyhow::Ok(Command {
-            saga_id,
-            definition: "order".parse()?,
-            step: StepName::new(participant)?,
-            phase: Phase::Action,
-            kind: StepKind::Compensatable,
-            participant: ParticipantName::new(participant)?,
-            action: action.to_owned(),
-            attempt: 1,
-            started: now,
-            deadline: now.after(limits::COMMAND_LIFETIME),
-            body: Bytes::from(body.to_string()),
-            trace: None,
-        })
-    };
-    commands.into_iter().map(command).collect()
-}
-
-fn middle(commands: &[Command], message: impl Fn(&Command) -> Message) -> Result<Sample> {
-    let mut messages: Vec<_> = commands.iter().map(message).collect();
+/// The message of middle size of those that a real order takes.
+fn middle(message: impl Fn((Command, Message)) -> Message) -> Result<Sample> {
+    let played = play(&order(1_000, false))?;
+    ensure!(played.status == Status::Completed, "an order ends as {:?}", played.status);
+    let mut messages: Vec<_> = played.exchanges.into_iter().map(message).collect();
     messages.sort_by_key(|message| message.body.len());
     let message = messages.get(messages.len() / 2).context("an order has steps")?;
     Ok(Sample { body: message.body.clone(), properties: properties(message)? })
