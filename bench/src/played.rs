@@ -1,5 +1,5 @@
-//! An order as the product's own state machine plays it: the commands that are really sent for it, and
-//! what is answered.
+//! An order as the product's own state machine plays it: the commands that are really sent for
+//! it, and what is answered.
 
 use std::{collections::VecDeque, fs};
 
