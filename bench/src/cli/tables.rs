@@ -117,6 +117,7 @@ fn levels(levels: &[Level]) -> String {
         "ends",
     ]);
     let mut cost = columns(&[
+        "orchestrators",
         "in flight",
         "per saga, of",
         "commits",
@@ -127,7 +128,14 @@ fn levels(levels: &[Level]) -> String {
         "HOT",
         "WAL bytes",
     ]);
-    let mut used = columns(&["in flight", "process", "CPU s", "CPU s/1000 sagas", "peak MiB"]);
+    let mut used = columns(&[
+        "orchestrators",
+        "in flight",
+        "process",
+        "CPU s",
+        "CPU s/1000 sagas",
+        "peak MiB",
+    ]);
     for level in levels {
         speed.add_row(speed_row(level));
         cost.add_row(cost_row(level, "orchestrator", &level.orchestrator));
@@ -156,6 +164,7 @@ fn speed_row(level: &Level) -> Vec<String> {
 
 fn cost_row(level: &Level, of: &str, cost: &PerSaga) -> Vec<String> {
     vec![
+        level.orchestrators.to_string(),
         level.in_flight.to_string(),
         of.to_owned(),
         format!("{:.2}", cost.commits),
@@ -170,6 +179,7 @@ fn cost_row(level: &Level, of: &str, cost: &PerSaga) -> Vec<String> {
 
 fn process_row(level: &Level, process: &Process) -> Vec<String> {
     vec![
+        level.orchestrators.to_string(),
         level.in_flight.to_string(),
         process.name.clone(),
         format!("{:.2}", process.cpu_s),
