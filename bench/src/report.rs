@@ -169,6 +169,9 @@ pub(crate) struct Route {
     pub(crate) path: String,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
+    /// Requests that were not answered with what was asked for, such as those that the server
+    /// gave up.
+    pub(crate) failed: u32,
 }
 
 /// What `saga dev` takes and does.

@@ -54,7 +54,11 @@ pub(crate) fn growth(report: &Growth) -> String {
     for (number, route) in routes.iter().enumerate() {
         let figures = |at: usize| {
             let route = &sizes[at].routes[number];
-            pair(route.p50_ms, route.p99_ms)
+            let failed = match route.failed {
+                0 => String::new(),
+                failed => format!(" ({failed} failed)"),
+            };
+            pair(route.p50_ms, route.p99_ms) + &failed
         };
         row(&format!("GET {}", pattern(&route.path)), &figures);
     }
