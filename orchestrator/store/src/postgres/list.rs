@@ -23,33 +23,50 @@ macro_rules! size {
     };
 }
 
+/// The statement for a page of these sagas, newest first.
+macro_rules! page_of {
+    ($sagas:literal) => {
+        paged!(order: "id desc", size: size!(), page: concat!(
+            "select ",
+            columns!(),
+            " from ",
+            $sagas,
+            " where id < $3
+                and ($4::text[] is null or status = any($4))
+                and ($5::text is null or definition = $5)
+                and ($6::timestamptz is null or created_at < $6)
+                and ($7::text is null or key = $7)
+                and ($8::text is null or (
+                    status in ('running', 'compensating', 'stuck') and exists (
+                        select from saga.steps_of(state) as step
+                        where step.name = $8 and step.status in ('running', 'waiting', 'failed',
+                            'compensating', 'compensation_failed'))))"
+        ))
+    };
+}
+
+/// All of them.
+const OF_ALL: &str = page_of!("saga.saga");
+/// Those that have a business key or had it. Two indexes know a key; they are few, and read before
+/// any order is looked for.
+const OF_KEY: &str = page_of!(
+    "(
+        select * from saga.saga where key = $7
+            and status in ('running', 'compensating', 'stuck', 'completed')
+        union all
+        select * from saga.saga where key = $7
+            and status in ('compensated', 'partly_compensated', 'abandoned')
+        offset 0
+    ) as saga"
+);
+
 pub(super) async fn list(
     pool: &PgPool,
     filter: &Filter,
     page: &Page<SagaId>,
 ) -> Result<Paged<Row>, Error> {
     let Filter { statuses, definition, step, key, created_before } = filter;
-    let sql = paged!(order: "id desc", size: size!(), page: concat!(
-        "select ",
-        columns!(),
-        " from saga.saga
-        where id < $3
-            and ($4::text[] is null or status = any($4))
-            and ($5::text is null or definition = $5)
-            and ($6::timestamptz is null or created_at < $6)
-            and ($7::text is null or id in (
-                select id from saga.saga where key = $7
-                    and status in ('running', 'compensating', 'stuck', 'completed')
-                union all
-                select id from saga.saga where key = $7
-                    and status in ('compensated', 'partly_compensated', 'abandoned')))
-            and ($8::text is null or (
-                status in ('running', 'compensating', 'stuck') and exists (
-                    select from saga.steps_of(state) as step
-                    where step.name = $8 and step.status in ('running', 'waiting', 'failed',
-                        'compensating', 'compensation_failed'))))"
-    ));
-    let found = sqlx::query(sql)
+    let found = sqlx::query(if key.is_some() { OF_KEY } else { OF_ALL })
         // Planned for these very filters, each time.
         .persistent(false)
         .bind(i64::from(page.limit))

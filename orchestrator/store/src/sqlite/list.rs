@@ -21,35 +21,50 @@ macro_rules! size {
     };
 }
 
+/// The statement for a page of these sagas, newest first.
+macro_rules! page_of {
+    ($sagas:literal) => {
+        paged!(order: "id desc", size: size!(), page: concat!(
+            "select ",
+            columns!(),
+            " from ",
+            $sagas,
+            " where id < $3
+                and ($4 is null or status in (select value from json_each($4)))
+                and ($5 is null or definition = $5)
+                and ($6 is null or created_at < $6)
+                and ($7 is null or key = $7)
+                and ($8 is null or (
+                    status in ('running', 'compensating', 'stuck') and exists (
+                        select 1 from json_each(saga.state, '$.steps') as step
+                        where step.value ->> 'name' = $8
+                            and step.value ->> 'status' in ('running', 'waiting', 'failed',
+                                'compensating', 'compensation_failed'))))"
+        ))
+    };
+}
+
+/// All of them.
+const OF_ALL: &str = page_of!("saga");
+/// Those that have a business key or had it: two indexes know a key.
+const OF_KEY: &str = page_of!(
+    "(
+        select * from saga where key = $7
+            and status in ('running', 'compensating', 'stuck', 'completed')
+        union all
+        select * from saga where key = $7
+            and status in ('compensated', 'partly_compensated', 'abandoned')
+    ) as saga"
+);
+
 pub(super) async fn list(
     pool: &SqlitePool,
     filter: &Filter,
     page: &Page<SagaId>,
 ) -> Result<Paged<Row>, Error> {
     let Filter { statuses, definition, step, key, created_before } = filter;
-    let sql = paged!(order: "id desc", size: size!(), page: concat!(
-        "select ",
-        columns!(),
-        " from saga
-        where id < $3
-            and ($4 is null or status in (select value from json_each($4)))
-            and ($5 is null or definition = $5)
-            and ($6 is null or created_at < $6)
-            and ($7 is null or id in (
-                select id from saga where key = $7
-                    and status in ('running', 'compensating', 'stuck', 'completed')
-                union all
-                select id from saga where key = $7
-                    and status in ('compensated', 'partly_compensated', 'abandoned')))
-            and ($8 is null or (
-                status in ('running', 'compensating', 'stuck') and exists (
-                    select 1 from json_each(saga.state, '$.steps') as step
-                    where step.value ->> 'name' = $8
-                        and step.value ->> 'status' in ('running', 'waiting', 'failed',
-                            'compensating', 'compensation_failed'))))"
-    ));
     let statuses = (!statuses.is_empty()).then(|| array(statuses)).transpose()?;
-    let found = sqlx::query(sql)
+    let found = sqlx::query(if key.is_some() { OF_KEY } else { OF_ALL })
         .bind(i64::from(page.limit))
         .bind(paged::BYTES_MAX)
         .bind(newest_first(page.after, *created_before).hyphenated())

@@ -241,6 +241,37 @@ async fn statements_stay_on_their_indexes() {
     assert_eq!(ground.number(scans).await, 0, "a statement reads a whole table");
 }
 
+/// The index that the newest are read by would find a key too, in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_found_without_reading_what_is_newer() {
+    let ground = ground().await;
+    ground
+        .execute(
+            "insert into saga.saga (id, definition, definition_hash, key, request_hash, status,
+                version, input, state, created_at, updated_at, finished_at)
+             select gen_random_uuid(), 'order', 'h', 'old-' || n, sha256(''),
+                case when n % 100 = 0 then 'compensated' else 'completed' end, 1, '1',
+                '{\"steps\":[]}', now(), now(), now()
+             from generate_series(1, 30000) as n;
+             analyze saga.saga; select pg_stat_reset()",
+        )
+        .await
+        .unwrap();
+    let store = Postgres::open(&ground.database.url, OPTIONS).unwrap();
+    let page = Page { after: None, limit: 50 };
+    for key in ["old-7", "old-100", "none"] {
+        let filter = Filter { key: Some(key.to_owned()), ..Filter::default() };
+        let found = store.list(&filter, &page).await.unwrap().items.len();
+        assert_eq!(found, usize::from(key != "none"));
+    }
+    store.close().await;
+    ground.until_alone().await;
+    let read = "select (coalesce(idx_tup_fetch, 0) + seq_tup_read)::bigint
+        from pg_stat_user_tables where schemaname = 'saga' and relname = 'saga'";
+    let read = ground.number(read).await;
+    assert!(read < 100, "{read} rows were read for two");
+}
+
 /// Updates are HOT. Whatever else runs on the server can keep old versions from making room, so one
 /// of several rounds has to show it.
 #[tokio::test(flavor = "multi_thread")]
