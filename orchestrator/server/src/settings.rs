@@ -48,8 +48,8 @@ pub(crate) struct Serve {
     #[arg(long)]
     pub(crate) allow_unsafe_db: bool,
     /// Starts nothing while more commands than this wait for a participant that it needs
-    #[arg(long, env = "SAGA_BACKLOG_MAX", default_value_t = saga_engine::BACKLOG_MAX, value_name = "COMMANDS",
-        value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "SAGA_BACKLOG_MAX", default_value_t = saga_engine::BACKLOG_MAX,
+        value_name = "COMMANDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) backlog_max: u64,
     /// Where a test makes it fail: `point:action:nth`
     #[cfg(debug_assertions)]
