@@ -3,11 +3,12 @@
 use std::fs;
 
 use anyhow::Result;
-use lab::{Folder, free_port};
+use lab::{Folder, free_port, wait};
 use saga_tests::Said;
 use sqlx::{Connection, Executor, SqliteConnection};
+use tokio::net::TcpStream;
 
-use crate::support::{Dev, binary, definitions};
+use crate::support::{Dev, PATIENCE, binary, definitions};
 
 /// What it says when it cannot start, with its exit status.
 fn refusal(folder: &Folder, port: u16, more: &[&str]) -> Result<(Option<i32>, String)> {
@@ -74,6 +75,7 @@ async fn wrong_usage_is_told_with_the_way_out() -> Result<()> {
         (["--amqp", "postgres://h/d"], ["`--amqp` begins with `postgres:`", "amqp://user"]),
         (["--defs", "nowhere"], ["nowhere", "--defs"]),
         (["--data", file.as_str()], ["cannot keep anything in", "--data"]),
+        (["--data", "what?"], ["a character that is not for files", "--data"]),
     ] {
         let (code, said) = refusal(&folder, free_port()?, &more)?;
         assert!(matches!(code, Some(1 | 2)), "{code:?}: {said}");
@@ -82,4 +84,39 @@ async fn wrong_usage_is_told_with_the_way_out() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_folder_with_other_files_in_it_is_left_alone() -> Result<()> {
+    let folder = Folder::create()?;
+    definitions(&folder)?;
+    let data = folder.path().join("data");
+    fs::create_dir(&data)?;
+    fs::write(data.join(".gitignore"), "target\n")?;
+    fs::write(data.join("payment.db"), "important")?;
+    for more in [&[][..], &["--reset"]] {
+        let (code, said) = refusal(&folder, free_port()?, more)?;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("has other files in it") && said.contains("--data"), "{said}");
+    }
+    assert_eq!(fs::read_to_string(data.join(".gitignore"))?, "target\n");
+    assert_eq!(fs::read_to_string(data.join("payment.db"))?, "important");
+    assert_eq!(fs::read_dir(&data)?.count(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn told_to_end_while_it_waits_for_a_file_it_does() -> Result<()> {
+    let mut dev = Dev::start(&[]).await?;
+    dev.end().await?;
+    let file = dev.data().join("payment.db");
+    let mut holder = SqliteConnection::connect(&format!("sqlite:{}", file.display())).await?;
+    holder.execute("begin exclusive").await?;
+    dev.launch(&[])?;
+    let port = dev.url.rsplit(':').next().unwrap_or_default().to_owned();
+    let listens = async || TcpStream::connect(format!("127.0.0.1:{port}")).await.ok();
+    wait::until("it to listen", PATIENCE, listens).await?;
+    dev.end().await?;
+    holder.execute("rollback").await?;
+    dev.restart(&[]).await
 }

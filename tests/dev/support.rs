@@ -34,8 +34,14 @@ impl Dev {
     /// Starts it again, told otherwise, after killing what still runs.
     pub(crate) async fn restart(&mut self, more: &[&str]) -> Result<()> {
         self.member.kill9();
-        self.member = Member::start_at(binary(&self.folder, self.port, more), self.port)?;
+        self.launch(more)?;
         self.member.ready().await
+    }
+
+    /// Starts it again, and waits for nothing.
+    pub(crate) fn launch(&mut self, more: &[&str]) -> Result<()> {
+        self.member = Member::start_at(binary(&self.folder, self.port, more), self.port)?;
+        Ok(())
     }
 
     /// Where it keeps its files.

@@ -123,7 +123,7 @@ async fn it_ends_with_its_reader_and_does_not_begin_without_an_answer() -> Resul
     for arguments in [&["watch", "--url", &url][..], &["watch", nobody, "--url", &url]] {
         let silence = dev.cli(arguments)?;
         assert_eq!(silence.code, Some(2), "{silence:?}");
-        assert!(silence.stderr.contains("hint: start an orchestrator"), "{silence:?}");
+        assert!(silence.stderr.contains("hint: start one with `saga dev`"), "{silence:?}");
     }
     Ok(())
 }

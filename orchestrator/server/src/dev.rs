@@ -10,7 +10,7 @@ use std::{net::SocketAddr, sync::Arc};
 use saga_bus::{Bus, Role};
 use saga_participant::{Participant, ParticipantName, Service};
 use saga_runtime::Shutdown;
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -46,28 +46,51 @@ pub(crate) async fn run(settings: settings::Dev) -> Result<Status, Failure> {
     if settings.reset {
         data.forget(&files())?;
     }
-    let carrier = Carrier::of(settings.amqp.clone());
-    let adapters = Adapters::embedded(&data.file(STORE), &carrier).await?;
-    let orchestrator = Orchestrator::open(adapters, &settings.defs)?;
-    let mut ready = Vec::new();
-    for participant in wanted {
-        ready.push(connect(participant, &data, &carrier).await?);
-    }
-    let address = listener.local_addr().unwrap_or(settings.listen);
-    greet(&settings, address, &orchestrator, &ready);
-    let work = async {
-        let mut participants = Participants::serve(ready, &shutdown);
-        let ended = tokio::select! {
-            ended = orchestrator.serve(listener, &shutdown.drain) => ended,
-            failure = participants.failed() => Err(failure),
-        };
-        participants.end().await;
-        ended.map(|()| Status::Done)
+    let whole = tokio::select! {
+        biased;
+        // Whoever has a file may keep it for long: nothing has begun that is to be finished.
+        () = shutdown.drain.cancelled() => return Ok(Status::Done),
+        whole = Whole::open(&settings, &data, wanted) => whole?,
     };
+    let address = listener.local_addr().unwrap_or(settings.listen);
+    greet(&settings, address, &whole);
     tokio::select! {
         biased;
         () = shutdown.now.cancelled() => Ok(Status::Done),
-        ended = work => ended,
+        ended = whole.serve(listener, &shutdown) => ended.map(|()| Status::Done),
+    }
+}
+
+/// Everything, put together.
+struct Whole {
+    orchestrator: Orchestrator,
+    participants: Vec<Ready>,
+}
+
+impl Whole {
+    async fn open(
+        settings: &settings::Dev,
+        data: &Data,
+        wanted: Vec<Participant>,
+    ) -> Result<Self, Failure> {
+        let carrier = Carrier::of(settings.amqp.clone());
+        let adapters = Adapters::embedded(&data.file(STORE), &carrier).await?;
+        let orchestrator = Orchestrator::open(adapters, &settings.defs)?;
+        let mut participants = Vec::new();
+        for participant in wanted {
+            participants.push(connect(participant, data, &carrier).await?);
+        }
+        Ok(Self { orchestrator, participants })
+    }
+
+    async fn serve(self, listener: TcpListener, shutdown: &Shutdown) -> Result<(), Failure> {
+        let mut participants = Participants::serve(self.participants, shutdown);
+        let ended = tokio::select! {
+            ended = self.orchestrator.serve(listener, &shutdown.drain) => ended,
+            failure = participants.failed() => Err(failure),
+        };
+        participants.end().await;
+        ended
     }
 }
 
@@ -147,15 +170,10 @@ impl Participants {
 }
 
 /// Says what runs, where, and what to try.
-fn greet(
-    settings: &settings::Dev,
-    address: SocketAddr,
-    orchestrator: &Orchestrator,
-    ready: &[Ready],
-) {
-    let served = orchestrator.definitions.served();
+fn greet(settings: &settings::Dev, address: SocketAddr, whole: &Whole) {
+    let served = whole.orchestrator.definitions.served();
     let definitions: Vec<_> = served.all().map(|one| one.name.to_string()).collect();
-    let here: Vec<_> = ready.iter().map(|one| one.name.to_string()).collect();
+    let here: Vec<_> = whole.participants.iter().map(|one| one.name.to_string()).collect();
     let broker = match &settings.amqp {
         Some(url) => url.to_string(),
         None => "in this process".to_owned(),

@@ -81,6 +81,9 @@ impl Engine {
         self.0.bus.declare(&definitions.participants()).await;
         self.0.metrics.show(&next);
         *definitions.served.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        if definitions.reload_error().is_some() {
+            tracing::warn!("the definitions are right again, and served");
+        }
         definitions.say_wrong(None);
         for change in &changes {
             tracing::info!("{change}");

@@ -155,8 +155,8 @@ impl Client {
             causes.push(error.to_string());
             cause = error.source();
         }
-        let hint =
-            "start an orchestrator with `saga serve`, or name another with `--url` or `SAGA_URL`";
+        let hint = "start one with `saga dev` or `saga serve`, or name another with `--url` or \
+            `SAGA_URL`";
         let message = match error.is_timeout() && !error.is_connect() {
             true => format!("`{}` did not answer within {ANSWER_MAX:?}", self.shown),
             false => format!("cannot reach an orchestrator at `{}`", self.shown),

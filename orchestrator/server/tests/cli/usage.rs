@@ -38,7 +38,7 @@ async fn nobody_there_names_the_way_out() {
     insta::assert_snapshot!(said.stderr, @"
     error: cannot reach an orchestrator at `http://u:***@127.0.0.1:1/`
       Connection refused (os error 111)
-    hint: start an orchestrator with `saga serve`, or name another with `--url` or `SAGA_URL`
+    hint: start one with `saga dev` or `saga serve`, or name another with `--url` or `SAGA_URL`
     ");
     let said = saga(&["migrate", SERVERS[1]]).await;
     assert_eq!(said.code, Some(2), "{said:?}");

@@ -25,8 +25,8 @@ use saga_protocol::{SagaId, Timestamp};
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
-use self::clock::Clock;
 pub use self::open::Unusable;
+use self::{clock::Clock, transaction::Writer};
 use crate::{
     Claim, Closure, DeadLetter, DeadLetterRow, Decide, DefinitionRow, Error, Filter, InFlight,
     JournalRow, Letters, Page, Paged, Postpone, Row, Sideline, Start, Started, Store, Version,
@@ -37,7 +37,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Sqlite {
     /// One connection: SQLite has one writer at a time, and who waits for it waits here.
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
     locks: Locks,
     clock: Arc<Clock>,
@@ -47,7 +47,7 @@ impl Sqlite {
     /// Closes all connections; what is asked afterwards fails.
     pub async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        self.writer.pool.close().await;
     }
 }
 

@@ -1,13 +1,17 @@
 //! Opening a file: its connections and its schema.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{os::unix::fs::MetadataExt, path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Executor, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Sqlite, clock::Clock, transaction::Transaction};
+use super::{
+    Sqlite,
+    clock::Clock,
+    transaction::{Transaction, Writer},
+};
 use crate::{Error, locks::Locks};
 
 /// Connections that read: as many lists and lookups at once. Each is a thread.
@@ -77,18 +81,24 @@ impl Sqlite {
                 .test_before_acquire(false)
         };
         let writer = pool(1).connect_lazy_with(options.clone());
+        let path = file.to_owned();
         let file = file.display().to_string();
         prepare(&writer, &file).await?;
+        let failed = |error: std::io::Error| Unusable::Failed {
+            file: file.clone(),
+            reason: error.to_string(),
+        };
+        let inode = std::fs::metadata(&path).map_err(failed)?.ino();
         let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "on"));
         let (locks, clock) = (Locks::default(), Arc::new(Clock::new()));
-        Ok(Self { writer, readers, locks, clock })
+        Ok(Self { writer: Writer { pool: writer, path, inode }, readers, locks, clock })
     }
 }
 
 async fn prepare(writer: &SqlitePool, file: &str) -> Result<(), Unusable> {
     let failed =
         |error: Error| Unusable::Failed { file: file.to_owned(), reason: error.to_string() };
-    let mut transaction = Transaction::begin(writer).await.map_err(failed)?;
+    let mut transaction = Transaction::on(writer).await.map_err(failed)?;
     let migrated = migrate(transaction.connection(), file).await;
     match migrated {
         Ok(()) => transaction.end(Ok(())).await.map_err(failed),

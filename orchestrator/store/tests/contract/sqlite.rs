@@ -172,6 +172,20 @@ async fn a_file_of_somebody_else_is_refused_with_the_way_out() {
     assert!(refused.contains("saga.db") && refused.contains("not a database"), "{refused}");
 }
 
+/// What is written to it would be gone with the process, and nobody would know.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_confirmed_in_a_file_that_was_removed() {
+    let ground = ground().await;
+    let start = start_at(ground.store.now().await.unwrap());
+    let aside = ground.folder.join("aside.db");
+    std::fs::rename(ground.file(), &aside).unwrap();
+    let lost = ground.store.start(vec![start.clone()]).await;
+    assert!(matches!(&lost, Err(Error::Transient(why)) if why.contains("removed")), "{lost:?}");
+    assert!(matches!(ground.store.now().await, Err(Error::Transient(_))), "it is not ready");
+    std::fs::rename(aside, ground.file()).unwrap();
+    create(&*ground.store, &[start]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_refuses_what_must_never_be() {
     let ground = ground().await;
