@@ -111,7 +111,7 @@ async fn start(world: &World, wish: &Wish) -> Answer {
         }
         Some(Ok(Started::OtherRequest(_) | Started::KeyInUse(_))) => Answer::Final,
         Some(Err(StartError::Input(_) | StartError::Expression(_))) => Answer::Final,
-        Some(Err(StartError::Unavailable(_))) | None => Answer::Again,
+        Some(Err(StartError::Unavailable(_) | StartError::Overloaded(_))) | None => Answer::Again,
     }
 }
 
