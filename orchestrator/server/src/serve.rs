@@ -177,9 +177,11 @@ impl From<LoadError> for Failure {
             LoadError::Wrong(wrong) => Self::no("the definitions are wrong")
                 .details(wrong.iter().map(ToString::to_string).collect())
                 .hint("`saga check` checks them without starting anything"),
-            error @ LoadError::Unreadable { .. } => Self::no(error.to_string())
-                .hint("name the folder of the definitions with `--defs` or `SAGA_DEFS`"),
-            error @ (LoadError::Empty(_) | LoadError::Conflict(_)) => Self::no(error.to_string()),
+            error @ (LoadError::Unreadable { .. } | LoadError::Empty(_)) => {
+                Self::no(error.to_string())
+                    .hint("name the folder of the definitions with `--defs` or `SAGA_DEFS`")
+            }
+            error @ LoadError::Conflict(_) => Self::no(error.to_string()),
         }
     }
 }
