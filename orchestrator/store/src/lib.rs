@@ -2,6 +2,7 @@
 //! product sees, with the lists of `page`, the versions of `version` and the dead letters of
 //! `letter`.
 
+mod class;
 mod letter;
 mod locks;
 mod memory;

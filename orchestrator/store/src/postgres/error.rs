@@ -1,17 +1,6 @@
 //! What an error of the database means: the one place that knows SQLSTATEs.
 
-use crate::Error;
-
-/// What can be done about an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
-    /// Another transaction was in the way, or it took too long: begin again.
-    Conflict,
-    /// The database is away, or about to be; nobody knows what became of what it was doing.
-    Unavailable,
-    /// It will happen again.
-    Permanent,
-}
+use crate::{Error, class::Class};
 
 /// What can be done about an error.
 pub(super) fn class(error: &sqlx::Error) -> Class {
@@ -37,22 +26,14 @@ pub(super) fn class(error: &sqlx::Error) -> Class {
     }
 }
 
-/// Of whatever cannot have written anything: a read, or a transaction before its commit.
+/// See [`Class::before_commit`].
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
 pub(super) fn before_commit(error: sqlx::Error) -> Error {
-    match class(&error) {
-        Class::Conflict | Class::Unavailable => Error::Transient(error.to_string()),
-        Class::Permanent => Error::Permanent(error.to_string()),
-    }
+    class(&error).before_commit(&error)
 }
 
-/// Of a commit, or of a statement that commits by itself: whoever loses the connection then knows
-/// nothing.
+/// See [`Class::in_commit`].
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
 pub(super) fn in_commit(error: sqlx::Error) -> Error {
-    match class(&error) {
-        Class::Conflict => Error::Transient(error.to_string()),
-        Class::Unavailable => Error::Unknown(error.to_string()),
-        Class::Permanent => Error::Permanent(error.to_string()),
-    }
+    class(&error).in_commit(&error)
 }

@@ -1,6 +1,7 @@
 //! Why a database cannot be served from.
 
-use super::error::{Class, class};
+use super::error::class;
+use crate::class::Class;
 
 /// Why a database cannot be served from, with the way out.
 #[derive(Debug, thiserror::Error)]

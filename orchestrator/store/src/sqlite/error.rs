@@ -1,18 +1,8 @@
 //! What an error of SQLite means: the one place that knows its result codes.
 
-use crate::Error;
+use crate::{Error, class::Class};
 
 /// What can be done about an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    /// Another process is writing: begin again.
-    Conflict,
-    /// The disk does not do it now, or never said whether it did.
-    Unavailable,
-    /// It will happen again.
-    Permanent,
-}
-
 fn class(error: &sqlx::Error) -> Class {
     /// The low byte of an extended result code.
     const PRIMARY: i32 = 0xff;
@@ -35,21 +25,14 @@ fn class(error: &sqlx::Error) -> Class {
     }
 }
 
-/// Of whatever cannot have written anything: a read, or a transaction before its commit.
+/// See [`Class::before_commit`].
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
 pub(super) fn before_commit(error: sqlx::Error) -> Error {
-    match class(&error) {
-        Class::Conflict | Class::Unavailable => Error::Transient(error.to_string()),
-        Class::Permanent => Error::Permanent(error.to_string()),
-    }
+    class(&error).before_commit(&error)
 }
 
-/// Of a commit: where the disk fails in the middle, nobody knows what is on it.
+/// See [`Class::in_commit`].
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
 pub(super) fn in_commit(error: sqlx::Error) -> Error {
-    match class(&error) {
-        Class::Conflict => Error::Transient(error.to_string()),
-        Class::Unavailable => Error::Unknown(error.to_string()),
-        Class::Permanent => Error::Permanent(error.to_string()),
-    }
+    class(&error).in_commit(&error)
 }

@@ -19,6 +19,13 @@ use crate::{
 };
 
 const OPTIONS: Options = Options { connections: 8, allow_unsafe: false };
+/// Sagas that have ended, one in a hundred compensated, as most are that a store holds.
+const HISTORY: &str = "insert into saga.saga (id, definition, definition_hash, key, request_hash,
+        status, version, input, state, created_at, updated_at, finished_at)
+    select gen_random_uuid(), 'order', 'h', 'old-' || n, sha256(''),
+        case when n % 100 = 0 then 'compensated' else 'completed' end, 1, '1',
+        '{\"steps\":[]}', now(), now(), now()
+    from generate_series(1, 30000) as n";
 /// What Postgres answers a commit with.
 const COMMITTED: &[u8] = b"COMMIT\0";
 
@@ -187,15 +194,10 @@ async fn sql_reads_what_json_operators_refuse() {
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_stay_on_their_indexes() {
     let ground = ground().await;
+    ground.execute(HISTORY).await.unwrap();
     ground
         .execute(
-            "insert into saga.saga (id, definition, definition_hash, key, request_hash, status,
-                version, input, state, created_at, updated_at, finished_at)
-             select gen_random_uuid(), 'order', 'h', 'old-' || n, sha256(''),
-                case when n % 100 = 0 then 'compensated' else 'completed' end, 1, '1',
-                '{\"steps\":[]}', now(), now(), now()
-             from generate_series(1, 30000) as n;
-             insert into saga.dead_letter (id, source, reason, headers, body, sha256, closed_at,
+            "insert into saga.dead_letter (id, source, reason, headers, body, sha256, closed_at,
                 closed_as, closed_by, closed_why)
              select gen_random_uuid(), 'q', 'r', '{}', '', sha256(''), now(), 'dropped', 'b', 'w'
              from generate_series(1, 3000) as n;
@@ -245,18 +247,8 @@ async fn statements_stay_on_their_indexes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_found_without_reading_what_is_newer() {
     let ground = ground().await;
-    ground
-        .execute(
-            "insert into saga.saga (id, definition, definition_hash, key, request_hash, status,
-                version, input, state, created_at, updated_at, finished_at)
-             select gen_random_uuid(), 'order', 'h', 'old-' || n, sha256(''),
-                case when n % 100 = 0 then 'compensated' else 'completed' end, 1, '1',
-                '{\"steps\":[]}', now(), now(), now()
-             from generate_series(1, 30000) as n;
-             analyze saga.saga; select pg_stat_reset()",
-        )
-        .await
-        .unwrap();
+    ground.execute(HISTORY).await.unwrap();
+    ground.execute("analyze saga.saga; select pg_stat_reset()").await.unwrap();
     let store = Postgres::open(&ground.database.url, OPTIONS).unwrap();
     let page = Page { after: None, limit: 50 };
     for key in ["old-7", "old-100", "none"] {
