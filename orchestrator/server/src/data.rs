@@ -65,20 +65,18 @@ impl Data {
         self.folder.join(format!("{name}.db"))
     }
 
-    /// Forgets the databases of these names.
+    /// Forgets the database of this name.
     ///
     /// # Errors
     /// When a file cannot be removed.
-    pub(crate) fn forget(&self, names: &[&str]) -> Result<(), Failure> {
-        for name in names {
-            for beside in BESIDE {
-                let file = format!("{}{beside}", self.file(name).display());
-                match fs::remove_file(&file) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(Failure::cannot(format!("cannot remove `{file}`: {error}")));
-                    }
-                    Ok(()) | Err(_) => {}
+    pub(crate) fn forget(&self, name: &str) -> Result<(), Failure> {
+        for beside in BESIDE {
+            let file = format!("{}{beside}", self.file(name).display());
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Failure::cannot(format!("cannot remove `{file}`: {error}")));
                 }
+                Ok(()) | Err(_) => {}
             }
         }
         Ok(())

@@ -44,7 +44,8 @@ pub(crate) async fn run(settings: settings::Dev) -> Result<Status, Failure> {
     let listener = serve::listen(settings.listen).await?;
     let data = Data::take(&settings.data)?;
     if settings.reset {
-        data.forget(&files())?;
+        data.forget(STORE)?;
+        all().iter().try_for_each(|one| data.forget(one.name().as_str()))?;
     }
     let whole = tokio::select! {
         biased;
@@ -97,11 +98,6 @@ impl Whole {
 /// The participants that come with it.
 fn all() -> [Participant; 3] {
     [payment::participant(), inventory::participant(), shipping::participant()]
-}
-
-/// The names of all files.
-fn files() -> [&'static str; 4] {
-    [STORE, "payment", "inventory", "shipping"]
 }
 
 /// All but those that are left out.
